@@ -1,1 +1,99 @@
+//! Insight: who gets in, what each person may see and do, and who pays.
+//!
+//! # The architecture on one page
+//!
+//! Feature folders over a small layered kernel. The way of a request:
+//!
+//! ```text
+//! routes.rs -> access::Can (who, right, same origin, fresh code) -> one transaction -> one page
+//! ```
+//!
+//! Everything between URL and SQL is synchronous and runs in *one* hop to a blocking thread: session, user, member,
+//! rights, the page's own queries and its HTML. The async side only reads the body and writes the answer.
+//!
+//! * [`routes`]: every URL in one table. A handler's first parameter is a guard, else it does not compile.
+//! * [`access`]: guards as types, transactions that carry the proof.
+//! * [`db`]: SQLite and Postgres behind one connection type.
+//! * [`web`]: requests, answers, forms, page frame, CSRF, headers, static files.
+//! * [`mail`]: transactional outbox and its worker. [`audit`]: append-only hash chain.
+//! * [`credentials`]: keys, passwords, TOTP, recovery codes, links, sessions, throttling.
+//! * Features: [`sign_in`], [`accounts`], [`members`], [`invitations`], [`subscribers`].
+//!
+//! Inside a feature: `mod.rs` has types and queries, `pages.rs` handlers and templates. A feature may call another
+//! feature's `mod.rs`, never its pages; the kernel knows no feature.
 
+pub mod access;
+pub mod audit;
+pub mod config;
+pub mod credentials;
+pub mod db;
+pub mod error;
+pub mod mail;
+pub mod routes;
+pub mod schema;
+pub mod web;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+pub use error::{Error, Result};
+
+use config::Config;
+use credentials::keys::Keys;
+use credentials::passwords::Passwords;
+use db::types::Timestamp;
+
+/// Everything a request, a worker or a command needs: no globals, so that two apps live in one process.
+pub struct App {
+    pub config: Config,
+    pub db: db::Db,
+    pub keys: Keys,
+    pub passwords: Passwords,
+    pub clock: Clock,
+    pub mail: mail::Wake,
+    pub metrics: web::metrics::Metrics,
+}
+
+impl App {
+    /// Puts an application together around an open, migrated database.
+    pub fn new(
+        config: Config,
+        db: db::Db,
+        keys: Keys,
+        passwords: Passwords,
+        clock: Clock,
+    ) -> Arc<App> {
+        Arc::new(App {
+            config,
+            db,
+            keys,
+            passwords,
+            clock,
+            mail: mail::Wake::default(),
+            metrics: web::metrics::Metrics::new(),
+        })
+    }
+}
+
+/// Where "now" comes from.
+#[derive(Clone, Default)]
+pub enum Clock {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// A clock that stands still until it is set: microseconds since 1970 UTC.
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The present instant, in whole microseconds.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(match self {
+            Clock::System => i64::try_from(
+                time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000,
+            )
+            .unwrap_or(i64::MAX),
+            Clock::Set(micros) => micros.load(Ordering::SeqCst),
+        })
+    }
+}

@@ -1,0 +1,18 @@
+ALTER TABLE accounts DROP CONSTRAINT accounts_id_owner_member_id_fkey;
+DROP TABLE audit_entries;
+DROP TABLE outbox;
+DROP TABLE announcement_recipients;
+DROP TABLE announcements;
+DROP TABLE subscribers;
+DROP TABLE links;
+DROP TABLE invitations;
+DROP TABLE throttles;
+DROP TABLE devices;
+DROP TABLE sessions;
+DROP TABLE members;
+DROP TABLE roles;
+DROP TABLE profiles;
+DROP TABLE recovery_codes;
+DROP TABLE users;
+DROP TABLE accounts;
+DROP FUNCTION refuse_change;

@@ -1,0 +1,251 @@
+//! The person behind a request, loaded in one query.
+
+use diesel::prelude::*;
+
+use crate::Result;
+use crate::db::Conn;
+use crate::db::types::{AccountId, MemberId, SessionId, Timestamp, UserId};
+use crate::schema::{accounts, members, sessions, users};
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The password was right; the code is missing. Opens the code page and nothing else.
+    Half,
+    /// Signed in.
+    Full,
+}
+
+/// The platform roles of a member: a set, possibly empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlatformRoles {
+    pub viewer: bool,
+    pub technician: bool,
+    pub admin: bool,
+}
+
+impl PlatformRoles {
+    /// The roles by name, in the order of the pages; empty for none.
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            (self.viewer, "Viewer"),
+            (self.technician, "Technician"),
+            (self.admin, "Admin"),
+        ]
+        .into_iter()
+        .filter_map(|(held, name)| held.then_some(name))
+        .collect()
+    }
+
+    /// "Viewer and Technician", or "no platform role".
+    pub fn sentence(self) -> String {
+        match self.names().as_slice() {
+            [] => "no platform role".into(),
+            [one] => (*one).into(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        }
+    }
+}
+
+/// TEST or COMMERCIAL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Environment {
+    #[default]
+    Test,
+    Commercial,
+}
+
+impl Environment {
+    /// Both, in the order of the switch.
+    pub const ALL: [Environment; 2] = [Environment::Test, Environment::Commercial];
+
+    /// As the first part of a path and in the database.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Environment::Test => "test",
+            Environment::Commercial => "commercial",
+        }
+    }
+
+    /// As it is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Environment::Test => "TEST",
+            Environment::Commercial => "COMMERCIAL",
+        }
+    }
+}
+
+impl std::str::FromStr for Environment {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Environment::ALL
+            .into_iter()
+            .find(|e| e.slug() == text)
+            .ok_or(())
+    }
+}
+
+/// Appearance of the pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// What the device says.
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// All, in the order of the page.
+    pub const ALL: [Theme; 3] = [Theme::System, Theme::Light, Theme::Dark];
+
+    /// As it is stored and sent.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Theme::System => "system",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// As it is shown.
+    pub fn label(self) -> &'static str {
+        match self {
+            Theme::System => "System",
+            Theme::Light => "Light",
+            Theme::Dark => "Dark",
+        }
+    }
+}
+
+impl std::str::FromStr for Theme {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Theme::ALL.into_iter().find(|t| t.slug() == text).ok_or(())
+    }
+}
+
+/// A person with a live session: everything a guard decides on, and everything the page frame shows.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub session: SessionId,
+    pub level: Level,
+    pub user: UserId,
+    pub email: String,
+    pub name: String,
+    pub operator: bool,
+    pub time_zone: String,
+    pub theme: Theme,
+    pub account: AccountId,
+    pub account_name: String,
+    pub member: MemberId,
+    pub roles: PlatformRoles,
+    /// This member receives the account's invoices.
+    pub owner: bool,
+    pub environment: Environment,
+    /// When a code was last typed in this session.
+    pub code_at: Timestamp,
+    pub last_seen_at: Timestamp,
+}
+
+/// Idle limit of a signed-in session.
+pub(crate) const IDLE: time::Duration = time::Duration::hours(1);
+
+type Row = (
+    (SessionId, i32, Timestamp, Timestamp, String),
+    (UserId, String, String, bool, String, String),
+    (AccountId, String, Option<MemberId>),
+    (MemberId, bool, bool, bool),
+);
+
+impl Caller {
+    /// The caller of the session with this token hash; nothing when the session is over, idle for too long, or the
+    /// person is no longer a member of the account it is in.
+    pub(crate) fn load(conn: &mut Conn, hash: &[u8], now: Timestamp) -> Result<Option<Caller>> {
+        let row: Option<Row> = sessions::table
+            .inner_join(users::table)
+            .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
+            .inner_join(
+                members::table.on(members::account_id
+                    .eq(sessions::account_id)
+                    .and(members::user_id.eq(sessions::user_id))),
+            )
+            .filter(sessions::token_hash.eq(hash))
+            .filter(sessions::expires_at.gt(now))
+            .filter(sessions::last_seen_at.gt(now - IDLE))
+            .filter(members::removed_at.is_null())
+            .select((
+                (
+                    sessions::id,
+                    sessions::level,
+                    sessions::code_at,
+                    sessions::last_seen_at,
+                    sessions::environment,
+                ),
+                (
+                    users::id,
+                    users::email,
+                    users::name,
+                    users::operator,
+                    users::time_zone,
+                    users::theme,
+                ),
+                (accounts::id, accounts::name, accounts::owner_member_id),
+                (
+                    members::id,
+                    members::viewer,
+                    members::technician,
+                    members::admin,
+                ),
+            ))
+            .first(conn)
+            .optional()?;
+        Ok(row.map(|(session, user, account, member)| Caller {
+            session: session.0,
+            level: if session.1 == 2 {
+                Level::Full
+            } else {
+                Level::Half
+            },
+            code_at: session.2,
+            last_seen_at: session.3,
+            environment: session.4.parse().unwrap_or_default(),
+            user: user.0,
+            email: user.1,
+            name: user.2,
+            operator: user.3,
+            time_zone: user.4,
+            theme: user.5.parse().unwrap_or_default(),
+            account: account.0,
+            account_name: account.1,
+            owner: account.2 == Some(member.0),
+            member: member.0,
+            roles: PlatformRoles {
+                viewer: member.1,
+                technician: member.2,
+                admin: member.3,
+            },
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_read_as_a_sentence() {
+        let roles = |viewer, technician, admin| PlatformRoles {
+            viewer,
+            technician,
+            admin,
+        };
+        assert_eq!(roles(false, false, false).sentence(), "no platform role");
+        assert_eq!(roles(true, true, false).sentence(), "Viewer and Technician");
+        assert_eq!(
+            roles(true, true, true).sentence(),
+            "Viewer, Technician and Admin"
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! Kernel: who is asking, and what that person may open.
+//!
+//! The way of a request: [`Visit`] loads session, user, member and account in one query; a [`Proof`] type decides;
+//! [`Can`] carries the decision into the handler and owns the way to the database; [`Tx`] carries it into queries.
+
+mod caller;
+mod guard;
+mod permissions;
+mod tx;
+
+pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
+pub use guard::{Can, Later, Visit};
+pub use permissions::{
+    Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, Needs, Operator, Permission, Proof,
+    SignedIn, System, ViewAuditLog,
+};
+pub use tx::{Actor, Tx};
+
+/// How long a typed code counts as fresh for dangerous actions (SPEC 3.4).
+pub const FRESH_CODE: time::Duration = time::Duration::minutes(15);

@@ -1,0 +1,109 @@
+//! A transaction that knows who is acting and with which right.
+
+use std::marker::PhantomData;
+
+use super::caller::Caller;
+use super::permissions::{InAccount, Proof};
+use crate::App;
+use crate::db::Conn;
+use crate::db::types::{AccountId, Timestamp, UserId};
+
+/// Who stands in the audit log for a change.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user: Option<UserId>,
+    pub name: String,
+    /// Client address, or where on this machine the change came from.
+    pub address: String,
+}
+
+/// One open transaction with the proof `P`. State, audit entry and mail are written through the same `Tx`; it
+/// commits when the closure that received it returns `Ok`.
+pub struct Tx<'a, P: Proof> {
+    conn: &'a mut Conn,
+    app: &'a App,
+    now: Timestamp,
+    who: P::Who,
+    actor: Actor,
+    mail_queued: bool,
+    proof: PhantomData<P>,
+}
+
+impl<'a, P: Proof> Tx<'a, P> {
+    pub(super) fn new(
+        conn: &'a mut Conn,
+        app: &'a App,
+        now: Timestamp,
+        who: P::Who,
+        address: &str,
+    ) -> Self {
+        let actor = match P::caller(&who) {
+            Some(caller) => Actor {
+                user: Some(caller.user),
+                name: caller.name.clone(),
+                address: address.to_owned(),
+            },
+            None => Actor {
+                user: None,
+                name: "Insight".to_owned(),
+                address: address.to_owned(),
+            },
+        };
+        Tx {
+            conn,
+            app,
+            now,
+            who,
+            actor,
+            mail_queued: false,
+            proof: PhantomData,
+        }
+    }
+
+    /// The connection inside this transaction.
+    pub fn conn(&mut self) -> &mut Conn {
+        self.conn
+    }
+
+    /// The application: keys, settings, cost parameters.
+    pub fn app(&self) -> &'a App {
+        self.app
+    }
+
+    /// The instant of this request; every row written in it carries the same one.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Who stands in the audit log.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Names the person behind a change made before signing in: joining, registering, asking for a new password.
+    pub fn act_as(&mut self, user: UserId, name: &str) {
+        self.actor.user = Some(user);
+        self.actor.name = name.to_owned();
+    }
+
+    /// Asks for the mail worker to be woken after the commit.
+    pub(crate) fn mail_queued(&mut self) {
+        self.mail_queued = true;
+    }
+
+    pub(super) fn has_mail(&self) -> bool {
+        self.mail_queued
+    }
+}
+
+impl<P: InAccount> Tx<'_, P> {
+    /// The account that every query of this transaction stays inside.
+    pub fn account(&self) -> AccountId {
+        self.who.account
+    }
+
+    /// The member who acts.
+    pub fn me(&self) -> &Caller {
+        &self.who
+    }
+}

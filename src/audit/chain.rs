@@ -1,0 +1,163 @@
+//! The hash chain and its proof.
+
+use diesel::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::App;
+use crate::Result;
+use crate::credentials::keys::Purpose;
+use crate::db::types::AccountId;
+use crate::schema::{accounts, audit_entries};
+
+/// One entry as it is hashed.
+pub(super) struct Entry {
+    pub account: i64,
+    pub seq: i64,
+    pub at: i64,
+    pub actor: Option<i64>,
+    pub actor_name: String,
+    pub address: String,
+    pub action: String,
+    pub data: String,
+}
+
+impl Entry {
+    /// The bytes under the MAC: the previous hash, then every field with its length, so that no two different
+    /// entries share them.
+    pub(super) fn canonical(&self, previous: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let mut put = |bytes: &[u8]| {
+            out.extend((bytes.len() as u64).to_be_bytes());
+            out.extend(bytes);
+        };
+        put(previous);
+        put(&self.account.to_be_bytes());
+        put(&self.seq.to_be_bytes());
+        put(&self.at.to_be_bytes());
+        put(&self.actor.map(i64::to_be_bytes).unwrap_or_default());
+        put(&[u8::from(self.actor.is_some())]);
+        for text in [
+            &self.actor_name,
+            &self.address,
+            &self.action,
+            &self.data,
+        ] {
+            put(text.as_bytes());
+        }
+        out
+    }
+}
+
+/// What the first entry of an account follows.
+pub fn first_hash(name: &str) -> Vec<u8> {
+    Sha256::digest(format!("insight audit log of {name}")).to_vec()
+}
+
+/// Where a chain does not hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Number of the first entry that does not follow from the one before.
+    pub seq: i64,
+    pub why: &'static str,
+}
+
+type Row = (
+    i64,
+    i64,
+    Option<i64>,
+    String,
+    String,
+    String,
+    String,
+    String,
+    Vec<u8>,
+);
+
+/// Walks an account's chain from the first entry to the head, a thousand entries at a time. Gives the number of
+/// entries, or where it breaks.
+pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
+    app.system_read(|tx| {
+        let (name, length, head): (String, i64, Vec<u8>) = accounts::table
+            .filter(accounts::id.eq(account))
+            .select((accounts::name, accounts::audit_seq, accounts::audit_head))
+            .first(tx.conn())?;
+        let mut previous = first_hash(&name);
+        let mut seq = 0;
+        loop {
+            let rows: Vec<Row> = audit_entries::table
+                .filter(audit_entries::account_id.eq(account))
+                .filter(audit_entries::seq.gt(seq))
+                .order(audit_entries::seq)
+                .limit(1_000)
+                .select((
+                    audit_entries::seq,
+                    audit_entries::at,
+                    audit_entries::actor_id,
+                    audit_entries::actor_name,
+                    audit_entries::address,
+                    audit_entries::action,
+                    audit_entries::data,
+                    audit_entries::kid,
+                    audit_entries::hash,
+                ))
+                .load(tx.conn())?;
+            if rows.is_empty() {
+                break;
+            }
+            for (number, at, actor, actor_name, address, action, data, kid, hash) in rows {
+                let broken = |why| Ok(Err(Broken { seq: seq + 1, why }));
+                if number != seq + 1 {
+                    return broken("an entry is missing");
+                }
+                let entry = Entry {
+                    account: account.0,
+                    seq: number,
+                    at,
+                    actor,
+                    actor_name,
+                    address,
+                    action,
+                    data,
+                };
+                let bytes = entry.canonical(&previous);
+                match tx.app().keys.mac_with(&kid, Purpose::Audit, &bytes) {
+                    None => return broken("the key it was written with is not in the key file"),
+                    Some(expected) if expected.as_slice() != hash => {
+                        return broken("the entry or the one before it was changed");
+                    }
+                    Some(_) => {}
+                }
+                previous = hash;
+                seq = number;
+            }
+        }
+        if seq != length {
+            return Ok(Err(Broken {
+                seq: seq + 1,
+                why: "the last entries are missing",
+            }));
+        }
+        if seq > 0 && previous != head {
+            return Ok(Err(Broken {
+                seq,
+                why: "the head of the chain was changed",
+            }));
+        }
+        Ok(Ok(seq))
+    })
+}
+
+/// (account, its name, number of entries, head of the chain) of every account, for the log and `audit verify`.
+pub fn heads(app: &App) -> Result<Vec<(AccountId, String, i64, Vec<u8>)>> {
+    app.system_read(|tx| {
+        Ok(accounts::table
+            .order(accounts::id)
+            .select((
+                accounts::id,
+                accounts::name,
+                accounts::audit_seq,
+                accounts::audit_head,
+            ))
+            .load(tx.conn())?)
+    })
+}

@@ -1,0 +1,179 @@
+//! Handing a message over: to a mail server, or as an `.eml` file when none is configured.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{
+    AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+};
+
+use super::outbox::{Claimed, Outcome};
+use crate::config::{Config, SmtpSecurity};
+use crate::{Error, Result};
+
+/// The longest step of an SMTP conversation.
+const STEP: Duration = Duration::from_secs(30);
+
+/// The whole conversation must end well inside the lease of the message.
+const CONVERSATION: Duration = Duration::from_secs(120);
+
+/// Where messages leave this process.
+pub enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Files(AsyncFileTransport<Tokio1Executor>, std::path::PathBuf),
+}
+
+impl Transport {
+    /// As the settings say. There is no fallback from TLS to plain text.
+    pub fn open(config: &Config) -> Result<Transport> {
+        let Some(smtp) = &config.smtp else {
+            let dir = config.mail_dir();
+            std::fs::create_dir_all(&dir).map_err(Error::internal)?;
+            return Ok(Transport::Files(AsyncFileTransport::new(&dir), dir));
+        };
+        let tls = || TlsParameters::new(smtp.host.clone()).map_err(Error::internal);
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+            .port(smtp.port)
+            .timeout(Some(STEP))
+            .tls(match smtp.security {
+                SmtpSecurity::Tls => Tls::Wrapper(tls()?),
+                SmtpSecurity::StartTls => Tls::Required(tls()?),
+                SmtpSecurity::None => Tls::None,
+            });
+        if let Some((user, password)) = &smtp.credentials {
+            builder = builder.credentials(Credentials::new(user.clone(), password.clone()));
+        }
+        Ok(Transport::Smtp(builder.build()))
+    }
+
+    /// One attempt. Never panics on a message that cannot be built: that is a refusal too.
+    pub async fn deliver(&self, config: &Config, mail: &Claimed) -> Outcome {
+        let message = match build(config, mail) {
+            Ok(message) => message,
+            Err(cause) => return Outcome::Refused(format!("The message could not be built: {cause}")),
+        };
+        match self {
+            Transport::Files(files, dir) => match files.send(message).await {
+                Ok(name) => {
+                    tracing::info!(
+                        kind = mail.kind, to = mail.recipient,
+                        file = %dir.join(format!("{name}.eml")).display(),
+                        "no mail server is configured: the message is in a file"
+                    );
+                    Outcome::Sent
+                }
+                Err(e) => Outcome::Later(format!("The file could not be written: {e}")),
+            },
+            Transport::Smtp(smtp) => {
+                match tokio::time::timeout(CONVERSATION, smtp.send(message)).await {
+                    Ok(Ok(_)) => Outcome::Sent,
+                    Ok(Err(e)) => judge(&e),
+                    Err(_) => Outcome::Later("The mail server took too long.".into()),
+                }
+            }
+        }
+    }
+}
+
+/// 5xx is final, unless it refuses *us* rather than the message; everything else may work later.
+fn judge(error: &lettre::transport::smtp::Error) -> Outcome {
+    let cause = error.source().map(|s| s.to_string());
+    let ours = error
+        .status()
+        .map(u16::from)
+        .is_some_and(|code| matches!(code, 530 | 534 | 535 | 538));
+    match (error.status(), cause) {
+        (Some(code), text) => {
+            let answer = format!("{code} {}", text.unwrap_or_default())
+                .trim()
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(300)
+                .collect();
+            if error.is_permanent() && !ours {
+                Outcome::Refused(answer)
+            } else {
+                Outcome::Later(answer)
+            }
+        }
+        (None, text) => Outcome::Later(format!(
+            "The mail server could not be reached: {}",
+            text.unwrap_or_else(|| error.to_string())
+        )),
+    }
+}
+
+fn build(config: &Config, mail: &Claimed) -> Result<Message> {
+    let from: Mailbox = config.mail_from.parse().map_err(Error::internal)?;
+    let to: Mailbox = mail.recipient.parse().map_err(Error::internal)?;
+    // The same for every attempt: a receiver that got it twice can tell.
+    let id = format!(
+        "<{}.{}@{}>",
+        mail.id,
+        mail.created_at.0,
+        from.email.domain()
+    );
+    let mut builder = Message::builder()
+        .from(from)
+        .to(to)
+        .subject(&mail.content.subject)
+        .message_id(Some(id));
+    if let Some(url) = &mail.content.unsubscribe {
+        builder = builder
+            .header(ListUnsubscribe(format!("<{url}>")))
+            .header(ListUnsubscribePost);
+    } else {
+        // Vacation notices and ticket systems leave such messages alone (RFC 3834).
+        builder = builder.header(AutoSubmitted);
+    }
+    builder
+        .multipart(MultiPart::alternative_plain_html(
+            mail.content.text.clone(),
+            mail.content.html.clone(),
+        ))
+        .map_err(Error::internal)
+}
+
+macro_rules! fixed_header {
+    ($type:ident, $name:literal, $value:literal) => {
+        #[derive(Clone)]
+        struct $type;
+        impl Header for $type {
+            fn name() -> HeaderName {
+                HeaderName::new_from_ascii_str($name)
+            }
+            fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+                Ok($type)
+            }
+            fn display(&self) -> HeaderValue {
+                HeaderValue::new(Self::name(), $value.to_owned())
+            }
+        }
+    };
+}
+
+fixed_header!(AutoSubmitted, "Auto-Submitted", "auto-generated");
+fixed_header!(
+    ListUnsubscribePost,
+    "List-Unsubscribe-Post",
+    "List-Unsubscribe=One-Click"
+);
+
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(ListUnsubscribe(text.to_owned()))
+    }
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}

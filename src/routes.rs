@@ -1,0 +1,137 @@
+//! Every URL in one table. The table drives the router, the menu and the tests over all routes.
+//!
+//! A handler is `fn(Can<P>, &Request) -> Result<Answer>`: its first parameter is a guard, else it does not compile.
+//! The guard decides, then the form's origin and token are checked, then the freshness of the code; only then the
+//! handler runs.
+
+use std::rc::Rc;
+use std::sync::LazyLock;
+
+use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
+use crate::web::answer::Answer;
+use crate::web::csrf;
+use crate::web::request::Request;
+use crate::{Error, Result};
+
+/// How a route is asked for. GET never changes anything that matters and answers HEAD as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// Where a page stands in the side menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Menu {
+    pub group: &'static str,
+    pub label: &'static str,
+    pub icon: &'static str,
+}
+
+/// One row of the table.
+pub struct Route {
+    pub method: Method,
+    /// With parameters in braces; each kind of thing has a parameter name of its own.
+    pub path: &'static str,
+    pub needs: Needs,
+    /// Refused unless a code was typed in the last fifteen minutes.
+    pub fresh_code: bool,
+    /// Largest body in bytes.
+    pub max_body: usize,
+    /// A POST that mail programs send without having seen a form (RFC 8058); its token is in the path.
+    pub one_click: bool,
+    pub menu: Option<Menu>,
+    handler: Box<Handler>,
+}
+
+type Handler = dyn Fn(&Route, Rc<Visit>, &Request) -> Result<Answer> + Send + Sync;
+
+fn route<P: Admit>(
+    method: Method,
+    path: &'static str,
+    handler: fn(Can<P>, &Request) -> Result<Answer>,
+) -> Route {
+    Route {
+        method,
+        path,
+        needs: P::NEEDS,
+        fresh_code: false,
+        max_body: 16 * 1024,
+        one_click: false,
+        menu: None,
+        handler: Box::new(move |route, visit, request| {
+            let can = Can::<P>::decide(visit)?;
+            route.check(can.visit(), request)?;
+            handler(can, request)
+        }),
+    }
+}
+
+fn get<P: Admit>(path: &'static str, handler: fn(Can<P>, &Request) -> Result<Answer>) -> Route {
+    route(Method::Get, path, handler)
+}
+
+fn post<P: Admit>(path: &'static str, handler: fn(Can<P>, &Request) -> Result<Answer>) -> Route {
+    route(Method::Post, path, handler)
+}
+
+impl Route {
+    fn fresh_code(mut self) -> Route {
+        self.fresh_code = true;
+        self
+    }
+
+    fn max_body(mut self, bytes: usize) -> Route {
+        self.max_body = bytes;
+        self
+    }
+
+    fn one_click(mut self) -> Route {
+        self.one_click = true;
+        self
+    }
+
+    fn menu(mut self, group: &'static str, label: &'static str, icon: &'static str) -> Route {
+        self.menu = Some(Menu { group, label, icon });
+        self
+    }
+
+    /// Guard, checks, handler.
+    pub fn run(&self, visit: Rc<Visit>, request: &Request) -> Result<Answer> {
+        (self.handler)(self, visit, request)
+    }
+
+    fn check(&self, visit: &Visit, request: &Request) -> Result<()> {
+        if self.method == Method::Post
+            && !self.one_click
+            && !csrf::token_fits(&visit.app().keys, request)
+        {
+            return Err(Error::CrossSite);
+        }
+        let stale = |code_at| visit.now() - code_at > FRESH_CODE;
+        if self.fresh_code && visit.caller().is_none_or(|c| stale(c.code_at)) {
+            // The form's own page has the same path; a refused POST is not stored.
+            return Err(Error::StepUp {
+                next: request.path().to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The table.
+pub fn table() -> &'static [Route] {
+    static TABLE: LazyLock<Vec<Route>> = LazyLock::new(rows);
+    &TABLE
+}
+
+/// The row behind a path and a method, as the router finds it.
+pub fn find(method: Method, path: &str) -> Option<&'static Route> {
+    table()
+        .iter()
+        .find(|r| r.method == method && r.path == path)
+}
+
+fn rows() -> Vec<Route> {
+    vec![]
+}

@@ -1,0 +1,245 @@
+//! The tables as diesel sees them: one description for both databases, printed from the Postgres migrations.
+
+diesel::table! {
+    accounts (id) {
+        id -> BigInt,
+        name -> Text,
+        owner_member_id -> Nullable<BigInt>,
+        created_at -> BigInt,
+        audit_seq -> BigInt,
+        audit_head -> Binary,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        name -> Text,
+        home_account_id -> BigInt,
+        password -> Nullable<Text>,
+        totp_secret -> Nullable<Binary>,
+        totp_last_step -> BigInt,
+        totp_failures -> Integer,
+        time_zone -> Text,
+        theme -> Text,
+        product_updates -> Bool,
+        operator -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    recovery_codes (user_id, code_hash) {
+        user_id -> BigInt,
+        code_hash -> Binary,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    profiles (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        name -> Text,
+        standard -> Bool,
+    }
+}
+
+diesel::table! {
+    roles (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        name -> Text,
+        parent_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    members (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        user_id -> BigInt,
+        viewer -> Bool,
+        technician -> Bool,
+        admin -> Bool,
+        profile_id -> Nullable<BigInt>,
+        role_id -> Nullable<BigInt>,
+        name_key -> Text,
+        search_text -> Text,
+        two_factor -> Bool,
+        joined_at -> BigInt,
+        last_activity_at -> BigInt,
+        removed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        token_hash -> Binary,
+        user_id -> BigInt,
+        account_id -> BigInt,
+        level -> Integer,
+        created_at -> BigInt,
+        last_seen_at -> BigInt,
+        expires_at -> BigInt,
+        code_at -> BigInt,
+        code_failures -> Integer,
+        address -> Text,
+        device -> Text,
+        environment -> Text,
+        revealed -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    devices (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        token_hash -> Binary,
+        last_seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    throttles (bucket) {
+        bucket -> Binary,
+        failures -> Integer,
+        last_failure_at -> BigInt,
+        blocked_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    invitations (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        email -> Text,
+        name -> Text,
+        viewer -> Bool,
+        technician -> Bool,
+        admin -> Bool,
+        profile_id -> Nullable<BigInt>,
+        role_id -> Nullable<BigInt>,
+        invited_by -> Nullable<BigInt>,
+        invited_at -> BigInt,
+        sent_at -> BigInt,
+        expires_at -> BigInt,
+        mail_id -> Nullable<BigInt>,
+        reminders -> Integer,
+        opened_at -> Nullable<BigInt>,
+        password_set_at -> Nullable<BigInt>,
+        joined_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    links (id) {
+        id -> BigInt,
+        kind -> Text,
+        token_hash -> Binary,
+        account_id -> Nullable<BigInt>,
+        invitation_id -> Nullable<BigInt>,
+        user_id -> Nullable<BigInt>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        failures -> Integer,
+        pending -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    subscribers (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        email -> Text,
+        state -> Text,
+        added_by -> BigInt,
+        added_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    announcements (id) {
+        id -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        markdown -> Text,
+        account_id -> Nullable<BigInt>,
+        written_by -> Nullable<BigInt>,
+        created_at -> BigInt,
+        next_subscriber -> BigInt,
+        next_user -> BigInt,
+        addressed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    announcement_recipients (announcement_id, email) {
+        announcement_id -> BigInt,
+        email -> Text,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> BigInt,
+        account_id -> Nullable<BigInt>,
+        kind -> Text,
+        recipient -> Text,
+        state -> Text,
+        sealed -> Nullable<Binary>,
+        priority -> Integer,
+        created_at -> BigInt,
+        available_at -> BigInt,
+        attempts -> Integer,
+        leased_until -> Nullable<BigInt>,
+        lease_token -> Nullable<Binary>,
+        finished_at -> Nullable<BigInt>,
+        answer -> Nullable<Text>,
+        invitation_id -> Nullable<BigInt>,
+        announcement_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit_entries (account_id, seq) {
+        account_id -> BigInt,
+        seq -> BigInt,
+        at -> BigInt,
+        actor_id -> Nullable<BigInt>,
+        actor_name -> Text,
+        address -> Text,
+        action -> Text,
+        data -> Text,
+        kid -> Text,
+        hash -> Binary,
+    }
+}
+
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(recovery_codes -> users (user_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    users,
+    recovery_codes,
+    profiles,
+    roles,
+    members,
+    sessions,
+    devices,
+    throttles,
+    invitations,
+    links,
+    subscribers,
+    announcements,
+    announcement_recipients,
+    outbox,
+    audit_entries,
+);

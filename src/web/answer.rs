@@ -1,0 +1,216 @@
+//! What a handler answers: a page, a way elsewhere, a file. Turned into an actix response by `web::server`.
+
+use askama::Template;
+
+use crate::credentials::tokens::Token;
+use crate::{Error, Result};
+
+/// One answer. Cookies and session changes are effects that the server applies with the right names and flags.
+pub struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Body,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) cookies: Vec<SetCookie>,
+    pub(super) session: SessionChange,
+    pub(super) flash: Option<(FlashKind, String)>,
+}
+
+pub(super) enum Body {
+    Empty,
+    Text {
+        mime: &'static str,
+        content: String,
+    },
+    Static {
+        mime: &'static str,
+        content: &'static [u8],
+    },
+    Stream {
+        mime: &'static str,
+        next: Box<Chunks>,
+    },
+}
+
+/// Gives the next piece of a long answer; nothing at its end. Called on a blocking thread.
+pub(super) type Chunks = dyn FnMut() -> Result<Option<Vec<u8>>> + Send;
+
+pub(super) struct SetCookie {
+    pub name: &'static str,
+    /// Empty removes the cookie.
+    pub value: String,
+    /// None lasts until the browser is closed.
+    pub max_age: Option<time::Duration>,
+}
+
+pub(super) enum SessionChange {
+    Keep,
+    Start(Token),
+    End,
+}
+
+/// How a strip looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlashKind {
+    Done,
+    Warning,
+}
+
+impl Answer {
+    fn new(status: u16, body: Body) -> Answer {
+        Answer {
+            status,
+            body,
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            session: SessionChange::Keep,
+            flash: None,
+        }
+    }
+
+    /// 200 with a page.
+    pub fn page(template: &impl Template) -> Result<Answer> {
+        Answer::page_with(200, template)
+    }
+
+    /// 422: the same page, with what was typed and what to mend.
+    pub fn refused(template: &impl Template) -> Result<Answer> {
+        Answer::page_with(422, template)
+    }
+
+    /// A page with another status.
+    pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
+        let content = template.render().map_err(Error::internal)?;
+        Ok(Answer::new(
+            status,
+            Body::Text {
+                mime: "text/html; charset=utf-8",
+                content,
+            },
+        ))
+    }
+
+    /// 303 to a path of this server.
+    pub fn see_other(path: impl Into<String>) -> Answer {
+        Answer::new(303, Body::Empty).header("Location", path.into())
+    }
+
+    /// Plain text under a status.
+    pub fn text(status: u16, content: impl Into<String>) -> Answer {
+        Answer::new(
+            status,
+            Body::Text {
+                mime: "text/plain; charset=utf-8",
+                content: content.into(),
+            },
+        )
+    }
+
+    /// A text file to keep.
+    pub fn file(name: &str, content: String) -> Answer {
+        Answer::text(200, content).attachment(name)
+    }
+
+    /// Bytes that are part of the binary.
+    pub(super) fn fixed(mime: &'static str, content: &'static [u8]) -> Answer {
+        Answer::new(200, Body::Static { mime, content })
+    }
+
+    /// A CSV file (RFC 4180) written piece by piece in constant memory: `next` gets where the last piece ended and
+    /// gives rows and the place to go on, or no place at the end.
+    pub fn csv<C: Send + 'static>(
+        name: &str,
+        header: &[&str],
+        mut next: impl FnMut(Option<C>) -> Result<(Vec<Vec<String>>, Option<C>)> + Send + 'static,
+    ) -> Answer {
+        let mut first = Some(super::csv::record(header.iter().copied()));
+        let mut place: Option<C> = None;
+        let mut over = false;
+        let chunks = move || {
+            if let Some(header) = first.take() {
+                return Ok(Some(header));
+            }
+            if over {
+                return Ok(None);
+            }
+            let (rows, more) = next(place.take())?;
+            over = more.is_none();
+            place = more;
+            let mut out = Vec::new();
+            for row in &rows {
+                out.extend(super::csv::record(row.iter().map(String::as_str)));
+            }
+            // An empty piece would end a chunked body early.
+            Ok((!out.is_empty()).then_some(out))
+        };
+        Answer::new(
+            200,
+            Body::Stream {
+                mime: "text/csv; charset=utf-8",
+                next: Box::new(chunks),
+            },
+        )
+        .attachment(name)
+    }
+
+    fn attachment(self, name: &str) -> Answer {
+        // Names are made by the server from plain letters; anything else is left out.
+        let safe: String = name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
+            .collect();
+        self.header(
+            "Content-Disposition",
+            format!("attachment; filename=\"{safe}\""),
+        )
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Answer {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A strip on the next page, past tense, naming the object.
+    pub fn flash(mut self, text: impl Into<String>) -> Answer {
+        self.flash = Some((FlashKind::Done, text.into()));
+        self
+    }
+
+    /// A warning strip on the next page.
+    pub fn flash_warning(mut self, text: impl Into<String>) -> Answer {
+        self.flash = Some((FlashKind::Warning, text.into()));
+        self
+    }
+
+    /// Sets a cookie: HttpOnly, SameSite=Lax, host only, Secure where the site is.
+    pub fn set_cookie(
+        mut self,
+        name: &'static str,
+        value: impl Into<String>,
+        max_age: Option<time::Duration>,
+    ) -> Answer {
+        self.cookies.push(SetCookie {
+            name,
+            value: value.into(),
+            max_age,
+        });
+        self
+    }
+
+    /// Removes a cookie.
+    pub fn clear_cookie(self, name: &'static str) -> Answer {
+        self.set_cookie(name, "", Some(time::Duration::ZERO))
+    }
+
+    /// Puts a new session in the cookie; the transaction that made it has committed.
+    pub fn start_session(mut self, token: Token) -> Answer {
+        self.session = SessionChange::Start(token);
+        self
+    }
+
+    /// Takes the session cookie away and asks the browser to forget what it kept.
+    pub fn end_session(mut self) -> Answer {
+        self.session = SessionChange::End;
+        self
+    }
+}
