@@ -74,6 +74,30 @@ impl Environment {
             Environment::Commercial => "COMMERCIAL",
         }
     }
+
+    /// Class of the page body.
+    pub fn body_class(self) -> &'static str {
+        match self {
+            Environment::Test => "is-test",
+            Environment::Commercial => "is-commercial",
+        }
+    }
+
+    /// Class of its side of the switch.
+    pub fn switch_class(self) -> &'static str {
+        match self {
+            Environment::Test => "is-test",
+            Environment::Commercial => "is-live",
+        }
+    }
+
+    /// Its icon: never colour alone.
+    pub fn icon(self) -> &'static str {
+        match self {
+            Environment::Test => "flask",
+            Environment::Commercial => "bolt",
+        }
+    }
 }
 
 impl std::str::FromStr for Environment {

@@ -26,6 +26,7 @@ pub struct Visit {
     token_hash: Option<[u8; 32]>,
     caller: Option<Caller>,
     reader: RefCell<Option<Loan>>,
+    form_seed: RefCell<Option<String>>,
 }
 
 impl Visit {
@@ -45,6 +46,7 @@ impl Visit {
             token_hash,
             caller: None,
             reader: RefCell::new(None),
+            form_seed: RefCell::new(None),
         };
         if let Some(hash) = token_hash {
             let mut conn = app.db.reader()?;
@@ -64,6 +66,7 @@ impl Visit {
             token_hash: None,
             caller: None,
             reader: RefCell::new(None),
+            form_seed: RefCell::new(None),
         }
     }
 
@@ -111,6 +114,16 @@ impl Visit {
     /// The instant of this request.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Remembers the seed that the forms of this answer are bound to; it goes out as a cookie.
+    pub(crate) fn bind_forms_to(&self, seed: String) {
+        *self.form_seed.borrow_mut() = Some(seed);
+    }
+
+    /// See [`Visit::bind_forms_to`].
+    pub(crate) fn form_seed(&self) -> Option<String> {
+        self.form_seed.borrow().clone()
     }
 
     /// Runs `f` on this visit's reading connection.

@@ -8,6 +8,7 @@ mod guard;
 mod permissions;
 mod tx;
 
+pub(crate) use caller::IDLE;
 pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
 pub use permissions::{

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::App;
 use crate::Result;
-use crate::credentials::keys::Purpose;
+use crate::credentials::keys::{Kid, Purpose};
 use crate::db::types::AccountId;
 use crate::schema::{accounts, audit_entries};
 
@@ -120,7 +120,9 @@ pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
                     data,
                 };
                 let bytes = entry.canonical(&previous);
-                match tx.app().keys.mac_with(&kid, Purpose::Audit, &bytes) {
+                let keys = &tx.app().keys;
+                let mac = Kid::parse(&kid).and_then(|kid| keys.mac_with(&kid, Purpose::Audit, &bytes));
+                match mac {
                     None => return broken("the key it was written with is not in the key file"),
                     Some(expected) if expected.as_slice() != hash => {
                         return broken("the entry or the one before it was changed");

@@ -87,23 +87,23 @@ pub fn serve_metrics(app: Arc<App>, listener: TcpListener) -> std::io::Result<Se
 
 /// All routes of the table, behind the session cookie.
 fn pages(
-    app: &Arc<App>,
+    app: &App,
 ) -> actix_web::Scope<
     impl actix_web::dev::ServiceFactory<
         actix_web::dev::ServiceRequest,
         Config = (),
-        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>>,
         Error = actix_web::Error,
         InitError = (),
-    >,
+    > + use<>,
 > {
     let mut scope = web::scope("");
     let mut paths: Vec<&str> = routes::table().iter().map(|r| r.path).collect();
+    paths.sort_unstable();
     paths.dedup();
+    // actix takes the first pattern that fits: plain words before parameters.
     paths.sort_by_key(|path| path.matches('{').count());
-    paths.dedup();
-    let mut done = std::collections::HashSet::new();
-    for path in paths.into_iter().filter(|path| done.insert(*path)) {
+    for path in paths {
         let mut resource = web::resource(path);
         for route in routes::table().iter().filter(|r| r.path == path) {
             let methods = match route.method {
@@ -129,7 +129,7 @@ fn pages(
 fn sessions(app: &App) -> SessionMiddleware<TokenStore> {
     // The oldest key: adding a key must not sign everybody out.
     let secret = app.keys.oldest(Purpose::Cookie);
-    SessionMiddleware::builder(TokenStore, Key::derive_from(&secret))
+    SessionMiddleware::builder(TokenStore, Key::derive_from(secret.as_slice()))
         .cookie_name(app.config.cookie_name("sid"))
         .cookie_secure(app.config.secure())
         .cookie_http_only(true)
