@@ -143,9 +143,11 @@ impl Port {
 
 /// The program of this name on the search path.
 pub fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{name} is missing: {INSTALL}"))
+    let found = Command::new("/bin/sh")
+        .args(["-c", "command -v \"$0\"", name])
+        .output()
+        .expect("cannot run /bin/sh");
+    let path = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+    assert!(!path.is_empty(), "{name} is missing: {INSTALL}");
+    path.into()
 }
