@@ -70,6 +70,7 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Reads the process environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
     pub fn from_env() -> Result<Config, ConfigError> {
         Config::read(&|name| std::env::var(name).ok())
     }
@@ -88,7 +89,10 @@ impl Config {
         }
         Ok(Config {
             database: Target::parse(&database).ok_or_else(|| {
-                wrong("DATABASE_URL", "sqlite:PATH or postgres://USER@HOST/DATABASE")
+                wrong(
+                    "DATABASE_URL",
+                    "sqlite:PATH or postgres://USER@HOST/DATABASE",
+                )
             })?,
             listen: env.parsed("INSIGHT_LISTEN", "127.0.0.1:8080", "ADDRESS:PORT")?,
             base_url,
@@ -156,7 +160,10 @@ impl Config {
 
 fn check_base_url(url: &Url, allow_http: bool) -> Result<(), ConfigError> {
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.path() != "/" {
-        return Err(wrong("INSIGHT_BASE_URL", "https://HOST or https://HOST:PORT"));
+        return Err(wrong(
+            "INSIGHT_BASE_URL",
+            "https://HOST or https://HOST:PORT",
+        ));
     }
     if url.scheme() == "http" && !allow_http && !url.host_str().is_some_and(is_loopback) {
         return Err(ConfigError(
@@ -250,7 +257,9 @@ impl Env<'_> {
         let value = match (self.0)(&file).filter(|path| !path.is_empty()) {
             Some(path) => Some(
                 std::fs::read_to_string(Path::new(&path))
-                    .map_err(|e| ConfigError(format!("{file} names a file that cannot be read: {e}.")))?
+                    .map_err(|e| {
+                        ConfigError(format!("{file} names a file that cannot be read: {e}."))
+                    })?
                     .trim()
                     .to_owned(),
             ),
@@ -332,7 +341,13 @@ mod tests {
 
     #[test]
     fn mail_is_encrypted_unless_the_relay_is_this_machine() {
-        let security = |url| read(&[("INSIGHT_SMTP_URL", url)]).unwrap().smtp.unwrap().security;
+        let security = |url| {
+            read(&[("INSIGHT_SMTP_URL", url)])
+                .unwrap()
+                .smtp
+                .unwrap()
+                .security
+        };
         assert_eq!(security("smtp://mail.example"), SmtpSecurity::StartTls);
         assert_eq!(security("smtps://mail.example"), SmtpSecurity::Tls);
         assert_eq!(security("smtp://127.0.0.1:2525"), SmtpSecurity::None);

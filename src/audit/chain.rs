@@ -36,12 +36,7 @@ impl Entry {
         put(&self.at.to_be_bytes());
         put(&self.actor.map(i64::to_be_bytes).unwrap_or_default());
         put(&[u8::from(self.actor.is_some())]);
-        for text in [
-            &self.actor_name,
-            &self.address,
-            &self.action,
-            &self.data,
-        ] {
+        for text in [&self.actor_name, &self.address, &self.action, &self.data] {
             put(text.as_bytes());
         }
         out
@@ -121,7 +116,8 @@ pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
                 };
                 let bytes = entry.canonical(&previous);
                 let keys = &tx.app().keys;
-                let mac = Kid::parse(&kid).and_then(|kid| keys.mac_with(&kid, Purpose::Audit, &bytes));
+                let mac =
+                    Kid::parse(&kid).and_then(|kid| keys.mac_with(&kid, Purpose::Audit, &bytes));
                 match mac {
                     None => return broken("the key it was written with is not in the key file"),
                     Some(expected) if expected.as_slice() != hash => {

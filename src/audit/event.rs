@@ -62,7 +62,11 @@ impl Event {
                 recovery_code,
             } => format!(
                 "Signed in on {device}{}{}",
-                if *recovery_code { " with a recovery code" } else { "" },
+                if *recovery_code {
+                    " with a recovery code"
+                } else {
+                    ""
+                },
                 if *new_device { ", a new device" } else { "" },
             ),
             SignInRefused { email, code: false } => {
@@ -98,7 +102,11 @@ impl Event {
                 password_too,
             } => format!(
                 "Reset 2FA{} of {name} ({email})",
-                if *password_too { " and the password" } else { "" }
+                if *password_too {
+                    " and the password"
+                } else {
+                    ""
+                }
             ),
             TwoFactorLinkResent { name, email } => {
                 format!("Sent the 2FA set-up link to {name} ({email}) again")

@@ -16,6 +16,7 @@
 //! - [`sessions`], [`links`], [`throttle`], [`second_factor`].
 
 pub mod email;
+pub mod enrolment;
 pub mod key_file;
 pub mod keys;
 pub mod links;

@@ -66,11 +66,7 @@ fn burn_step<P: Proof>(tx: &mut Tx<P>, user: UserId, step: u64) -> Result<bool> 
     Ok(burnt == 1)
 }
 
-fn burn_recovery_code<P: Proof>(
-    tx: &mut Tx<P>,
-    user: UserId,
-    code: &RecoveryCode,
-) -> Result<bool> {
+fn burn_recovery_code<P: Proof>(tx: &mut Tx<P>, user: UserId, code: &RecoveryCode) -> Result<bool> {
     let now = tx.now();
     let burnt = diesel::update(
         recovery_codes::table

@@ -99,7 +99,11 @@ pub fn complete<P: Proof>(tx: &mut Tx<P>, caller: &Caller, request: &Request) ->
 /// A new token for the same session, after a fresh code or another change of what it may do.
 pub fn renew<P: InAccount>(tx: &mut Tx<P>, fresh_code: bool) -> Result<Token> {
     let token = Token::new(TokenKind::Session);
-    let code_at = if fresh_code { tx.now() } else { tx.me().code_at };
+    let code_at = if fresh_code {
+        tx.now()
+    } else {
+        tx.me().code_at
+    };
     let session = tx.me().session;
     diesel::update(sessions::table.filter(sessions::id.eq(session)))
         .set((
@@ -139,11 +143,7 @@ pub fn end_own<P: InAccount>(tx: &mut Tx<P>, session: SessionId) -> Result<bool>
 }
 
 /// Ends every session of a user, but for one if given; gives how many.
-pub fn end_all<P: Proof>(
-    tx: &mut Tx<P>,
-    user: UserId,
-    except: Option<SessionId>,
-) -> Result<usize> {
+pub fn end_all<P: Proof>(tx: &mut Tx<P>, user: UserId, except: Option<SessionId>) -> Result<usize> {
     Ok(diesel::delete(
         sessions::table
             .filter(sessions::user_id.eq(user))
@@ -214,7 +214,12 @@ pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<String>> {
         .first(tx.conn())?;
     // Sealed with a key that is gone: as if it had never been kept.
     Ok(sealed
-        .and_then(|sealed| tx.app().keys.open(Purpose::Reveal, b"session", &sealed).ok())
+        .and_then(|sealed| {
+            tx.app()
+                .keys
+                .open(Purpose::Reveal, b"session", &sealed)
+                .ok()
+        })
         .and_then(|plain| String::from_utf8(plain.to_vec()).ok()))
 }
 
@@ -230,10 +235,7 @@ pub fn forget_revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<()> {
 /// Deletes what is over; called by the housekeeping job.
 pub fn sweep<P: Proof>(tx: &mut Tx<P>) -> Result<usize> {
     let now = tx.now();
-    Ok(
-        diesel::delete(sessions::table.filter(sessions::expires_at.lt(now)))
-            .execute(tx.conn())?,
-    )
+    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(tx.conn())?)
 }
 
 /// "Chrome on Windows": enough to recognise one's own device. Order matters: most browsers also name the others.

@@ -127,7 +127,11 @@ pub fn attempt<P: Proof>(tx: &mut Tx<P>, buckets: &[Bucket]) -> Result<()> {
             });
         }
         let shut = bucket.capped && raised >= HARD_CAP;
-        let failures = if now - last > MEMORY && !shut { 1 } else { raised };
+        let failures = if now - last > MEMORY && !shut {
+            1
+        } else {
+            raised
+        };
         diesel::update(throttles::table.filter(throttles::bucket.eq(&bucket.key)))
             .set((
                 throttles::failures.eq(failures),

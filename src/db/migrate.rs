@@ -1,7 +1,7 @@
 //! Migrations: embedded for both databases, run under a lock, so that any number of processes may start at once.
 
-use diesel::connection::SimpleConnection;
 use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Conn, Db};

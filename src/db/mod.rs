@@ -248,9 +248,7 @@ pub(crate) fn read_tx<T>(
             c,
             "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
         )?,
-        Conn::Sqlite(c) => {
-            <AnsiTransactionManager as TransactionManager<_>>::begin_transaction(c)?
-        }
+        Conn::Sqlite(c) => <AnsiTransactionManager as TransactionManager<_>>::begin_transaction(c)?,
     }
     finish(conn, f)
 }
@@ -268,10 +266,7 @@ pub(crate) fn write_tx<T>(
     finish(conn, f)
 }
 
-fn finish<T>(
-    conn: &mut Conn,
-    f: impl FnOnce(&mut Conn) -> crate::Result<T>,
-) -> crate::Result<T> {
+fn finish<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> crate::Result<T>) -> crate::Result<T> {
     type Manager = <Conn as Connection>::TransactionManager;
     match f(conn) {
         Ok(value) => {

@@ -128,7 +128,16 @@ mod tests {
     #[test]
     fn an_id_has_one_spelling() {
         assert_eq!("17".parse(), Ok(MemberId(17)));
-        for wrong in ["", "017", "+17", "-1", "0", "1e3", "99999999999999999999", "１"] {
+        for wrong in [
+            "",
+            "017",
+            "+17",
+            "-1",
+            "0",
+            "1e3",
+            "99999999999999999999",
+            "１",
+        ] {
             assert!(wrong.parse::<MemberId>().is_err(), "{wrong}");
         }
     }

@@ -7,24 +7,22 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{
-    AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-};
+use lettre::{FileTransport, Message, SmtpTransport, Transport as _};
 
 use super::outbox::{Claimed, Outcome};
 use crate::config::{Config, SmtpSecurity};
 use crate::{Error, Result};
 
-/// The longest step of an SMTP conversation.
+/// The longest wait for the mail server; a conversation of a few such steps ends inside the lease of its message.
+///
+/// lettre's blocking transport bounds every read and write with it. Its async one bounds the connecting only, so a
+/// server that falls silent would hold a message for ever.
 const STEP: Duration = Duration::from_secs(30);
-
-/// The whole conversation must end well inside the lease of the message.
-const CONVERSATION: Duration = Duration::from_secs(120);
 
 /// Where messages leave this process.
 pub enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
-    Files(AsyncFileTransport<Tokio1Executor>, std::path::PathBuf),
+    Smtp(SmtpTransport),
+    Files(FileTransport, std::path::PathBuf),
 }
 
 impl Transport {
@@ -33,10 +31,10 @@ impl Transport {
         let Some(smtp) = &config.smtp else {
             let dir = config.mail_dir();
             std::fs::create_dir_all(&dir).map_err(Error::internal)?;
-            return Ok(Transport::Files(AsyncFileTransport::new(&dir), dir));
+            return Ok(Transport::Files(FileTransport::new(&dir), dir));
         };
         let tls = || TlsParameters::new(smtp.host.clone()).map_err(Error::internal);
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+        let mut builder = SmtpTransport::builder_dangerous(&smtp.host)
             .port(smtp.port)
             .timeout(Some(STEP))
             .tls(match smtp.security {
@@ -50,14 +48,16 @@ impl Transport {
         Ok(Transport::Smtp(builder.build()))
     }
 
-    /// One attempt. Never panics on a message that cannot be built: that is a refusal too.
-    pub async fn deliver(&self, config: &Config, mail: &Claimed) -> Outcome {
+    /// One attempt, on a blocking thread. A message that cannot be built is a refusal too.
+    pub fn deliver(&self, config: &Config, mail: &Claimed) -> Outcome {
         let message = match build(config, mail) {
             Ok(message) => message,
-            Err(cause) => return Outcome::Refused(format!("The message could not be built: {cause}")),
+            Err(cause) => {
+                return Outcome::Refused(format!("The message could not be built: {cause}"));
+            }
         };
         match self {
-            Transport::Files(files, dir) => match files.send(message).await {
+            Transport::Files(files, dir) => match files.send(&message) {
                 Ok(name) => {
                     tracing::info!(
                         kind = mail.kind, to = mail.recipient,
@@ -68,13 +68,10 @@ impl Transport {
                 }
                 Err(e) => Outcome::Later(format!("The file could not be written: {e}")),
             },
-            Transport::Smtp(smtp) => {
-                match tokio::time::timeout(CONVERSATION, smtp.send(message)).await {
-                    Ok(Ok(_)) => Outcome::Sent,
-                    Ok(Err(e)) => judge(&e),
-                    Err(_) => Outcome::Later("The mail server took too long.".into()),
-                }
-            }
+            Transport::Smtp(smtp) => match smtp.send(&message) {
+                Ok(_) => Outcome::Sent,
+                Err(e) => judge(&e),
+            },
         }
     }
 }

@@ -22,7 +22,11 @@ const ROUND: Duration = Duration::from_secs(5);
 pub type OnFailed = fn(&mut Tx<System>, &Failed) -> Result<()>;
 
 /// Runs until `stop` says so; a conversation under way is finished first.
-pub async fn run(app: Arc<App>, on_failed: OnFailed, mut stop: watch::Receiver<bool>) -> Result<()> {
+pub async fn run(
+    app: Arc<App>,
+    on_failed: OnFailed,
+    mut stop: watch::Receiver<bool>,
+) -> Result<()> {
     let transport = Arc::new(Transport::open(&app.config)?);
     loop {
         let sent = match round(&app, &transport, on_failed).await {
@@ -70,17 +74,12 @@ async fn deliver(
     mail: Claimed,
     on_failed: OnFailed,
 ) -> Result<()> {
-    // lettre has panicked on odd input before; the task keeps that away from the worker.
-    let (mail, outcome) = tokio::spawn({
-        let app = app.clone();
-        async move {
-            let outcome = transport.deliver(&app.config, &mail).await;
-            (mail, outcome)
-        }
+    // lettre has panicked on odd input before; the thread keeps that away from the worker.
+    on_blocking_thread(move || {
+        let outcome = transport.deliver(&app.config, &mail);
+        outbox::finish(&app, &mail, &outcome, on_failed)
     })
     .await
-    .map_err(Error::internal)?;
-    on_blocking_thread(move || outbox::finish(&app, &mail, &outcome, on_failed)).await
 }
 
 async fn on_blocking_thread<T: Send + 'static>(

@@ -50,16 +50,25 @@ mod tests {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let through = |peer, header: &[&str]| client(ip(peer), header, &trusted);
         assert_eq!(through("203.0.113.9", &["1.1.1.1"]), ip("203.0.113.9"));
-        assert_eq!(through("10.0.0.1", &["1.1.1.1, 2.2.2.2, 10.0.0.2"]), ip("2.2.2.2"));
+        assert_eq!(
+            through("10.0.0.1", &["1.1.1.1, 2.2.2.2, 10.0.0.2"]),
+            ip("2.2.2.2")
+        );
         assert_eq!(through("10.0.0.1", &["1.1.1.1", "2.2.2.2"]), ip("2.2.2.2"));
         assert_eq!(through("10.0.0.1", &["9.9.9.9, nonsense"]), ip("10.0.0.1"));
-        assert_eq!(through("::ffff:10.0.0.1", &["::ffff:3.3.3.3"]), ip("3.3.3.3"));
+        assert_eq!(
+            through("::ffff:10.0.0.1", &["::ffff:3.3.3.3"]),
+            ip("3.3.3.3")
+        );
         assert_eq!(through("10.0.0.1", &[]), ip("10.0.0.1"));
     }
 
     #[test]
     fn neighbours_of_an_ipv6_client_count_as_one() {
-        assert_eq!(network(ip("2001:db8:1:2:3::4")), network(ip("2001:db8:1:2:9::9")));
+        assert_eq!(
+            network(ip("2001:db8:1:2:3::4")),
+            network(ip("2001:db8:1:2:9::9"))
+        );
         assert_ne!(network(ip("192.0.2.1")), network(ip("192.0.2.2")));
     }
 }

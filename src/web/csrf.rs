@@ -67,10 +67,13 @@ pub fn token_fits(keys: &Keys, request: &Request) -> bool {
     if bytes.len() != 64 {
         return false;
     }
-    let mac: Vec<u8> = bytes[32..].iter().zip(&bytes[..32]).map(|(a, b)| a ^ b).collect();
+    let mac: Vec<u8> = bytes[32..]
+        .iter()
+        .zip(&bytes[..32])
+        .map(|(a, b)| a ^ b)
+        .collect();
     keys.verify_mac(Purpose::Csrf, binding.as_bytes(), &mac)
 }
-
 
 #[cfg(test)]
 mod tests {

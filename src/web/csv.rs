@@ -23,7 +23,15 @@ pub fn record<'a>(cells: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
 mod tests {
     #[test]
     fn cells_are_quoted_and_disarmed() {
-        let line = super::record(["a,b", "say \"hi\"", "=1+1", "@x", "-3", "plain", "two\nlines"]);
+        let line = super::record([
+            "a,b",
+            "say \"hi\"",
+            "=1+1",
+            "@x",
+            "-3",
+            "plain",
+            "two\nlines",
+        ]);
         assert_eq!(
             String::from_utf8(line).unwrap(),
             "\"a,b\",\"say \"\"hi\"\"\",'=1+1,'@x,'-3,plain,\"two\nlines\"\r\n"

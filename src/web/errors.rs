@@ -43,9 +43,10 @@ pub(super) fn answer(visit: &Rc<Visit>, request: &Request, error: Error) -> Answ
         Error::SignIn => Answer::see_other(sign_in_path(request)),
         Error::Code => Answer::see_other("/sign-in/code"),
         Error::SignedInAlready => Answer::see_other("/"),
-        Error::StepUp { next } => {
-            Answer::see_other(format!("/step-up?{}", query_string([("next", next.as_str())])))
-        }
+        Error::StepUp { next } => Answer::see_other(format!(
+            "/step-up?{}",
+            query_string([("next", next.as_str())])
+        )),
         Error::WrongHost => {
             let ours = visit.app().config.link("/");
             Answer::text(421, format!("This server is reached at {ours}\n"))

@@ -12,12 +12,12 @@ use super::csrf;
 use super::request::Request;
 use super::shell::{Crumb, Flash, Frame, MenuEntry, MenuGroup, Shell};
 use super::times::Zone;
+use crate::Result;
 use crate::access::{Admit, Caller, Can, Environment, Level, Theme, Visit};
 use crate::credentials::keys::{Keys, Purpose};
 use crate::db::types::AccountId;
 use crate::routes;
 use crate::schema::{accounts, members};
-use crate::Result;
 
 const FLASH_COOKIE: &str = "flash";
 
@@ -127,7 +127,9 @@ fn menu(caller: &Caller, path: &str) -> Vec<MenuGroup> {
         let Some(menu) = route.menu.filter(|_| route.needs.held_by(caller)) else {
             continue;
         };
-        let href = route.path.replace("{environment}", caller.environment.slug());
+        let href = route
+            .path
+            .replace("{environment}", caller.environment.slug());
         let current = path == href
             || path
                 .strip_prefix(&href)
@@ -165,7 +167,8 @@ pub(super) fn settle(visit: &Rc<Visit>, request: &Request, mut answer: Answer) -
             answer = answer.set_cookie(FLASH_COOKIE, write_flash(keys, kind, &text), None);
         }
         None => {
-            let shown = matches!(&answer.body, Body::Text { mime, .. } if mime.starts_with("text/html"));
+            let shown =
+                matches!(&answer.body, Body::Text { mime, .. } if mime.starts_with("text/html"));
             if shown && request.cookie(FLASH_COOKIE).is_some() {
                 answer = answer.clear_cookie(FLASH_COOKIE);
             }

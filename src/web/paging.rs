@@ -151,8 +151,19 @@ mod tests {
     fn query(all: &[i64], place: Option<&Place<i64>>, size: usize) -> Vec<i64> {
         match place {
             None => all.iter().copied().take(size + 1).collect(),
-            Some(p) if p.back => all.iter().rev().copied().filter(|k| *k < p.key).take(size + 1).collect(),
-            Some(p) => all.iter().copied().filter(|k| *k > p.key).take(size + 1).collect(),
+            Some(p) if p.back => all
+                .iter()
+                .rev()
+                .copied()
+                .filter(|k| *k < p.key)
+                .take(size + 1)
+                .collect(),
+            Some(p) => all
+                .iter()
+                .copied()
+                .filter(|k| *k > p.key)
+                .take(size + 1)
+                .collect(),
         }
     }
 

@@ -186,8 +186,19 @@ mod tests {
 
     #[test]
     fn only_our_own_paths_are_followed() {
-        assert_eq!(local_path("/shared/insight-users?q=a"), Some("/shared/insight-users?q=a"));
-        for wrong in ["//evil.example", "https://evil.example", "/\\evil", "", "x", "/a\nb", "/ü"] {
+        assert_eq!(
+            local_path("/shared/insight-users?q=a"),
+            Some("/shared/insight-users?q=a")
+        );
+        for wrong in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil",
+            "",
+            "x",
+            "/a\nb",
+            "/ü",
+        ] {
             assert_eq!(local_path(wrong), None, "{wrong}");
         }
     }

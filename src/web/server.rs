@@ -371,8 +371,7 @@ fn check_host(app: &App, req: &HttpRequest) -> Result<()> {
 }
 
 fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse {
-    let status =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut out = HttpResponse::build(status);
     for (name, value) in &answer.headers {
         out.insert_header((*name, value.as_str()));
@@ -385,7 +384,9 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
             .secure(app.config.secure())
             .same_site(SameSite::Lax);
         if let Some(age) = cookie.max_age {
-            c = c.max_age(actix_web::cookie::time::Duration::seconds(age.whole_seconds()));
+            c = c.max_age(actix_web::cookie::time::Duration::seconds(
+                age.whole_seconds(),
+            ));
         }
         out.cookie(c.finish());
     }
@@ -425,7 +426,8 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
                     }
                 }
             });
-            out.content_type(mime).body(BodyStream::new(Box::pin(pieces)))
+            out.content_type(mime)
+                .body(BodyStream::new(Box::pin(pieces)))
         }
     }
 }
@@ -472,14 +474,20 @@ async fn defences(
     let mut res = next.call(req).await?;
     let headers = res.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     };
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "same-origin");
     set("cross-origin-opener-policy", "same-origin");
     set("cross-origin-resource-policy", "same-origin");
     set("x-frame-options", "DENY");
-    set("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=()");
+    set(
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=()",
+    );
     if secure {
         set(
             "strict-transport-security",

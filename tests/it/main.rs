@@ -1,1 +1,4 @@
-fn main(){}
+//! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
+
+mod app;
+mod harness;

@@ -1,0 +1,146 @@
+//! Companies: making one, its first people, first start, switching between accounts.
+
+use diesel::prelude::*;
+
+use crate::access::{PlatformRoles, Proof, Tx};
+use crate::audit::{self, Event};
+use crate::credentials::email::Email;
+use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
+use crate::schema::{accounts, members, profiles, users};
+use crate::{Result, on_each};
+
+/// Name of the profile that every account has and that cannot be deleted.
+pub const STANDARD_PROFILE: &str = "Standard User";
+
+/// Makes an account with its standard data and the first entry of its audit log.
+pub fn create<P: Proof>(tx: &mut Tx<P>, name: &str) -> Result<AccountId> {
+    let now = tx.now();
+    let account: AccountId = diesel::insert_into(accounts::table)
+        .values((
+            accounts::name.eq(name),
+            accounts::created_at.eq(now),
+            accounts::audit_head.eq(audit::first_hash(name)),
+        ))
+        .returning(accounts::id)
+        .get_result(tx.conn())?;
+    diesel::insert_into(profiles::table)
+        .values((
+            profiles::account_id.eq(account),
+            profiles::name.eq(STANDARD_PROFILE),
+            profiles::standard.eq(true),
+        ))
+        .execute(tx.conn())?;
+    audit::record(
+        tx,
+        account,
+        &Event::AccountCreated {
+            account: name.to_owned(),
+        },
+    )?;
+    Ok(account)
+}
+
+/// Makes a user who can sign in once a second factor is bound. `password` is a hash. Fails on the unique index when
+/// the address has a user already.
+pub fn create_user<P: Proof>(
+    tx: &mut Tx<P>,
+    email: &Email,
+    name: &str,
+    password: &str,
+    home: AccountId,
+) -> Result<UserId> {
+    let now = tx.now();
+    Ok(diesel::insert_into(users::table)
+        .values((
+            users::email.eq(email.as_str()),
+            users::name.eq(name),
+            users::home_account_id.eq(home),
+            users::password.eq(Some(password)),
+            users::created_at.eq(now),
+        ))
+        .returning(users::id)
+        .get_result(tx.conn())?)
+}
+
+/// What a new member may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Grants {
+    pub roles: PlatformRoles,
+    pub profile: Option<ProfileId>,
+    pub role: Option<RoleId>,
+}
+
+/// Makes a user a member, or brings back one who was removed. Fails on the unique index for an active member.
+pub fn add_member<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    user: UserId,
+    grants: Grants,
+) -> Result<MemberId> {
+    let now = tx.now();
+    let (name, email, two_factor): (String, String, bool) = users::table
+        .filter(users::id.eq(user))
+        .select((users::name, users::email, users::totp_secret.is_not_null()))
+        .first(tx.conn())?;
+    let name_key = name.to_lowercase();
+    let values = (
+        members::viewer.eq(grants.roles.viewer),
+        members::technician.eq(grants.roles.technician),
+        members::admin.eq(grants.roles.admin),
+        members::profile_id.eq(grants.profile),
+        members::role_id.eq(grants.role),
+        members::two_factor.eq(two_factor),
+        members::joined_at.eq(now),
+        members::last_activity_at.eq(now),
+        members::removed_at.eq(None::<Timestamp>),
+    );
+    let back: Option<MemberId> = diesel::update(
+        members::table
+            .filter(members::account_id.eq(account))
+            .filter(members::user_id.eq(user))
+            .filter(members::removed_at.is_not_null()),
+    )
+    .set(values)
+    .returning(members::id)
+    .get_result(tx.conn())
+    .optional()?;
+    if let Some(member) = back {
+        return Ok(member);
+    }
+    Ok(on_each!(tx.conn(), c => diesel::insert_into(members::table)
+        .values((
+            values,
+            members::account_id.eq(account),
+            members::user_id.eq(user),
+            members::search_text.eq(format!("{name_key} {email}")),
+            members::name_key.eq(&name_key),
+        ))
+        .returning(members::id)
+        .get_result(c))?)
+}
+
+/// Names the member who receives the invoices.
+pub fn set_owner<P: Proof>(tx: &mut Tx<P>, account: AccountId, member: MemberId) -> Result<()> {
+    diesel::update(accounts::table.filter(accounts::id.eq(account)))
+        .set(accounts::owner_member_id.eq(Some(member)))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+/// The standard profile of an account.
+pub fn standard_profile<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<ProfileId> {
+    Ok(profiles::table
+        .filter(profiles::account_id.eq(account))
+        .filter(profiles::standard.eq(true))
+        .select(profiles::id)
+        .first(tx.conn())?)
+}
+
+/// True while nobody has set this installation up.
+pub fn none_yet<P: Proof>(tx: &mut Tx<P>) -> Result<bool> {
+    let first: Option<AccountId> = accounts::table
+        .select(accounts::id)
+        .first(tx.conn())
+        .optional()?;
+    Ok(first.is_none())
+}
