@@ -1,0 +1,138 @@
+//! What can be done from a terminal: serving, first data, looking after a running installation.
+
+mod audit;
+mod backup;
+mod doctor;
+mod keys;
+mod serve;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::App;
+use crate::Clock;
+use crate::config::Config;
+use crate::credentials::keys::Keys;
+use crate::credentials::passwords::{HashCost, Passwords};
+use crate::db::{self, Db, Target};
+
+/// The commands of the binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Bring the database up to this version and stop.
+    Migrate,
+    /// Prove that the audit logs have not been changed.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Copy the SQLite database to a file, checked, while the server runs.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Look at everything a server needs and say what to mend.
+    Doctor,
+    /// Look after the key file.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+}
+
+/// The commands under `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk every hash chain from its first entry to its head.
+    Verify,
+}
+
+/// The commands under `keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Add a new key, make it the active one, and seal two-factor secrets with it.
+    Rotate,
+    /// Show the keys and how much is still sealed with each.
+    Status,
+}
+
+/// What went wrong, in one sentence for the terminal.
+#[derive(Debug)]
+pub struct Sentence(String);
+
+impl std::fmt::Display for Sentence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Sentence {
+    fn from(e: E) -> Sentence {
+        Sentence(e.to_string())
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: Command) -> Result<(), Sentence> {
+    let config = Config::from_env()?;
+    match command {
+        Command::Serve => serve::run(config),
+        Command::Migrate => {
+            let db = open_database(&config)?;
+            println!("{} migrations ran.", db::migrate::run(&db)?);
+            Ok(())
+        }
+        Command::Audit {
+            command: AuditCommand::Verify,
+        } => audit::verify(config),
+        Command::Backup { file } => backup::run(config, &file),
+        Command::Doctor => doctor::run(config),
+        Command::Keys { command } => keys::run(&config, command),
+    }
+}
+
+/// Connects to the configured database, and makes the folder of a new SQLite file.
+fn open_database(config: &Config) -> Result<Db, Sentence> {
+    if let Target::Sqlite(path) = &config.database
+        && let Some(folder) = std::path::Path::new(path).parent()
+        && !folder.as_os_str().is_empty()
+    {
+        std::fs::create_dir_all(folder)?;
+    }
+    Db::open(config.database.clone(), connections())
+        .map_err(|e| Sentence(format!("DATABASE_URL cannot be opened: {e}")))
+}
+
+/// Reading connections: as many as cores. More only wait for each other.
+fn connections() -> u32 {
+    u32::try_from(cores()).unwrap_or(4).max(2)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// The application of a command: database open and migrated, keys loaded.
+fn open(config: Config) -> Result<Arc<App>, Sentence> {
+    std::fs::create_dir_all(&config.data_dir).map_err(|e| {
+        Sentence(format!(
+            "INSIGHT_DATA_DIR: {} cannot be made: {e}",
+            config.data_dir.display()
+        ))
+    })?;
+    let keys = Keys::open_or_create(&config.keys_file)?;
+    let db = open_database(&config)?;
+    db::migrate::run(&db)?;
+    Ok(assemble(config, db, keys)?)
+}
+
+fn assemble(config: Config, db: Db, keys: Keys) -> Result<Arc<App>, Sentence> {
+    // Half the cores hash, so that pages keep their pace while many people sign in.
+    let passwords = Passwords::new(HashCost::default(), (cores() / 2).max(1))
+        .map_err(|e| Sentence(e.to_string()))?;
+    Ok(App::new(config, db, keys, passwords, Clock::System))
+}
