@@ -34,6 +34,7 @@ pub mod error;
 pub mod mail;
 pub mod routes;
 pub mod schema;
+pub mod sign_in;
 pub mod web;
 
 use std::sync::Arc;

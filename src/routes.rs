@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
+use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::request::Request;
@@ -132,6 +133,44 @@ pub fn find(method: Method, path: &str) -> Option<&'static Route> {
         .find(|r| r.method == method && r.path == path)
 }
 
+#[rustfmt::skip]
 fn rows() -> Vec<Route> {
-    vec![]
+    vec![
+        // Signing in.
+        get("/sign-in", sign_in::sign_in::show),
+        post("/sign-in", sign_in::sign_in::sign_in),
+        get("/sign-in/code", sign_in::code::show),
+        post("/sign-in/code", sign_in::code::confirm),
+        post("/sign-out", sign_in::sign_in::sign_out),
+        get("/forgot-password", sign_in::new_password::forgot),
+        post("/forgot-password", sign_in::new_password::ask),
+        get("/new-password/{token}", sign_in::new_password::open),
+        get("/new-password", sign_in::new_password::show),
+        post("/new-password", sign_in::new_password::set),
+        get("/set-up-access/{token}", sign_in::set_up_access::open),
+        get("/set-up-access", sign_in::set_up_access::show),
+        post("/set-up-access", sign_in::set_up_access::prove),
+        get("/set-up-access/two-factor", sign_in::set_up_access::show_two_factor),
+        post("/set-up-access/two-factor", sign_in::set_up_access::bind),
+        get("/step-up", sign_in::step_up::show),
+        post("/step-up", sign_in::step_up::confirm),
+        // Oneself.
+        get("/security", sign_in::security::show),
+        get("/security/password", sign_in::security::show_password).fresh_code(),
+        post("/security/password", sign_in::security::set_password).fresh_code(),
+        get("/security/two-factor", sign_in::two_factor::ask).fresh_code(),
+        post("/security/two-factor", sign_in::two_factor::start).fresh_code(),
+        get("/security/two-factor/new", sign_in::two_factor::show).fresh_code(),
+        post("/security/two-factor/new", sign_in::two_factor::bind).fresh_code(),
+        get("/security/recovery-codes", sign_in::recovery_codes::ask).fresh_code(),
+        post("/security/recovery-codes", sign_in::recovery_codes::regenerate).fresh_code(),
+        post("/security/product-updates", sign_in::security::set_product_updates),
+        post("/security/display", sign_in::security::set_display),
+        get("/recovery-codes", sign_in::recovery_codes::show),
+        post("/recovery-codes", sign_in::recovery_codes::saved),
+        post("/recovery-codes/download", sign_in::recovery_codes::download),
+        get("/sessions", sign_in::own_sessions::show),
+        post("/sessions/{session}/end", sign_in::own_sessions::end),
+        post("/sessions/end-others", sign_in::own_sessions::end_others),
+    ]
 }
