@@ -5,15 +5,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::Sentence;
 use crate::audit;
 use crate::config::Config;
-use crate::credentials::keys::Keys;
-use crate::db::{Conn, Db, Target};
+use crate::db::{Conn, Target};
 
 #[derive(QueryableByName)]
 struct Check {
@@ -46,7 +44,16 @@ pub(super) fn run(config: Config, file: &Path) -> Result<(), Sentence> {
                 .execute(c)?;
         }
     }
-    check(&config, path)?;
+    check(path)?;
+    let app = super::open(config.clone())?;
+    for head in audit::heads(&app)? {
+        if let Err(at) = audit::verify(&app, head.account)? {
+            return Err(Sentence(format!(
+                "The audit log of {} does not hold at entry {}: {}.",
+                head.name, at.seq, at.why
+            )));
+        }
+    }
     fs::File::open(&part)?.sync_all()?;
     fs::rename(&part, file)?;
     println!(
@@ -57,30 +64,15 @@ pub(super) fn run(config: Config, file: &Path) -> Result<(), Sentence> {
     Ok(())
 }
 
-/// The copy opens, is whole, and its audit logs hold.
-fn check(config: &Config, path: &str) -> Result<(), Sentence> {
-    let keys = Keys::open_or_create(&config.keys_file)?;
-    let copy = Db::open(Target::Sqlite(path.to_owned()), 1)?;
-    let mut conn = copy.writer()?;
-    if let Conn::Sqlite(c) = &mut *conn {
-        let said: Vec<Check> = diesel::sql_query("PRAGMA integrity_check").load(c)?;
-        if said.iter().any(|line| line.integrity_check != "ok") {
-            return Err(Sentence(
-                "The copy is not whole; the disk may be failing.".into(),
-            ));
-        }
-        // One file without side files, so that copying it is enough.
-        c.batch_execute("PRAGMA journal_mode = DELETE;")?;
+/// The copy opens and is whole. Not through the pools: they would turn it into several files.
+fn check(path: &str) -> Result<(), Sentence> {
+    let mut copy = SqliteConnection::establish(path)?;
+    let said: Vec<Check> = diesel::sql_query("PRAGMA integrity_check").load(&mut copy)?;
+    if said.iter().all(|line| line.integrity_check == "ok") {
+        Ok(())
+    } else {
+        Err(Sentence(
+            "The copy is not whole; the disk may be failing.".into(),
+        ))
     }
-    drop(conn);
-    let app = super::assemble(config.clone(), copy, keys)?;
-    for head in audit::heads(&app)? {
-        if let Err(at) = audit::verify(&app, head.account)? {
-            return Err(Sentence(format!(
-                "The audit log of {} does not hold at entry {}: {}.",
-                head.name, at.seq, at.why
-            )));
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,14 @@
 
 mod audit;
 mod backup;
+mod demo;
 mod doctor;
 mod keys;
 mod serve;
 
-use std::path::PathBuf;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -35,6 +38,8 @@ pub enum Command {
         /// The file to make.
         file: PathBuf,
     },
+    /// Serve a throw-away company full of plausible people and print how to sign in.
+    Demo,
     /// Look at everything a server needs and say what to mend.
     Doctor,
     /// Look after the key file.
@@ -90,21 +95,43 @@ pub fn run(command: Command) -> Result<(), Sentence> {
             command: AuditCommand::Verify,
         } => audit::verify(config),
         Command::Backup { file } => backup::run(config, &file),
+        Command::Demo => demo::run(config),
         Command::Doctor => doctor::run(config),
         Command::Keys { command } => keys::run(&config, command),
     }
 }
 
-/// Connects to the configured database, and makes the folder of a new SQLite file.
+/// Connects to the configured database. A new SQLite file is private from its first byte on, and so are the files
+/// SQLite puts beside it.
 fn open_database(config: &Config) -> Result<Db, Sentence> {
-    if let Target::Sqlite(path) = &config.database
-        && let Some(folder) = std::path::Path::new(path).parent()
-        && !folder.as_os_str().is_empty()
-    {
-        std::fs::create_dir_all(folder)?;
+    if let Target::Sqlite(path) = &config.database {
+        let path = Path::new(path);
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            make_folder("DATABASE_URL", folder)?;
+        }
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| Sentence(format!("DATABASE_URL cannot be opened: {e}")))?;
     }
     Db::open(config.database.clone(), connections())
         .map_err(|e| Sentence(format!("DATABASE_URL cannot be opened: {e}")))
+}
+
+/// Makes a folder that nobody else on this machine can look into.
+fn make_folder(setting: &str, folder: &Path) -> Result<(), Sentence> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| {
+            Sentence(format!(
+                "{setting}: {} cannot be made: {e}",
+                folder.display()
+            ))
+        })
 }
 
 /// Reading connections: as many as cores. More only wait for each other.
@@ -118,12 +145,7 @@ fn cores() -> usize {
 
 /// The application of a command: database open and migrated, keys loaded.
 fn open(config: Config) -> Result<Arc<App>, Sentence> {
-    std::fs::create_dir_all(&config.data_dir).map_err(|e| {
-        Sentence(format!(
-            "INSIGHT_DATA_DIR: {} cannot be made: {e}",
-            config.data_dir.display()
-        ))
-    })?;
+    make_folder("INSIGHT_DATA_DIR", &config.data_dir)?;
     let keys = Keys::open_or_create(&config.keys_file)?;
     let db = open_database(&config)?;
     db::migrate::run(&db)?;
