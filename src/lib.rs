@@ -31,6 +31,7 @@ pub mod config;
 pub mod credentials;
 pub mod db;
 pub mod error;
+pub mod invitations;
 pub mod mail;
 pub mod routes;
 pub mod schema;

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
 use crate::sign_in::pages as sign_in;
+use crate::accounts::setup_pages;
+use crate::invitations::{self, register_pages};
 use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::request::Request;
@@ -172,5 +174,40 @@ fn rows() -> Vec<Route> {
         get("/sessions", sign_in::own_sessions::show),
         post("/sessions/{session}/end", sign_in::own_sessions::end),
         post("/sessions/end-others", sign_in::own_sessions::end_others),
+        // First start.
+        get("/setup/{token}", setup_pages::open),
+        get("/setup", setup_pages::show),
+        post("/setup", setup_pages::save),
+        get("/setup/two-factor", setup_pages::two_factor),
+        post("/setup/two-factor", setup_pages::finish),
+        // Invitations and registration.
+        get("/shared/insight-users/invite", invitations::pages::form),
+        post("/shared/insight-users/invite", invitations::pages::send).max_body(64 * 1024),
+        post(
+            "/shared/insight-users/invitations/{invitation}/resend",
+            invitations::row_pages::resend,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copied_link,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copy_link,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke_now,
+        ),
+        get("/register/{token}", register_pages::open),
+        get("/register", register_pages::show),
+        post("/register", register_pages::save),
+        get("/register/two-factor", register_pages::two_factor),
+        post("/register/two-factor", register_pages::finish),
+        post("/register/join", register_pages::join),
     ]
 }

@@ -1,13 +1,19 @@
 //! Companies: making one, its first people, first start, switching between accounts.
 
+pub mod first_start;
+pub mod setup_pages;
+
 use diesel::prelude::*;
 
 use crate::access::{PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
+use crate::credentials::names::{CompanyName, PersonName};
+use crate::credentials::sessions;
+use crate::credentials::throttle::{self, Bucket};
 use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
-use crate::schema::{accounts, members, profiles, users};
-use crate::{Result, on_each};
+use crate::schema::{accounts, devices, members, profiles, users};
+use crate::{App, Error, Result, db, invitations, on_each};
 
 /// Name of the profile that every account has and that cannot be deleted.
 pub const STANDARD_PROFILE: &str = "Standard User";
@@ -50,7 +56,7 @@ pub fn create_user<P: Proof>(
     home: AccountId,
 ) -> Result<UserId> {
     let now = tx.now();
-    Ok(diesel::insert_into(users::table)
+    diesel::insert_into(users::table)
         .values((
             users::email.eq(email.as_str()),
             users::name.eq(name),
@@ -59,7 +65,70 @@ pub fn create_user<P: Proof>(
             users::created_at.eq(now),
         ))
         .returning(users::id)
-        .get_result(tx.conn())?)
+        .get_result(tx.conn())
+        .map_err(|e| {
+            if db::is_taken(&e) {
+                Error::refused(
+                    "There is a sign-in with this e-mail address by now. Open the link again.",
+                )
+            } else {
+                e.into()
+            }
+        })
+}
+
+/// Gives a user who is not a member anywhere a new beginning: name and password as chosen now, and nothing left of
+/// sessions, known devices and marks of the time before. `home` is the account that invites the person back.
+pub fn renew_user<P: Proof>(
+    tx: &mut Tx<P>,
+    user: UserId,
+    email: &Email,
+    name: &str,
+    password: &str,
+    home: AccountId,
+) -> Result<()> {
+    diesel::update(users::table.filter(users::id.eq(user)))
+        .set((
+            users::name.eq(name),
+            users::password.eq(Some(password)),
+            users::home_account_id.eq(home),
+            users::operator.eq(false),
+        ))
+        .execute(tx.conn())?;
+    let name_key = name.to_lowercase();
+    diesel::update(members::table.filter(members::user_id.eq(user)))
+        .set((
+            members::search_text.eq(format!("{name_key} {email}")),
+            members::name_key.eq(&name_key),
+        ))
+        .execute(tx.conn())?;
+    diesel::delete(devices::table.filter(devices::user_id.eq(user))).execute(tx.conn())?;
+    sessions::end_all(tx, user, None)?;
+    let counter = Bucket::password_of(&tx.app().keys, email);
+    throttle::clear(tx, &[counter])
+}
+
+/// `insight account create`: one more account, without members, and an invitation for the person who becomes its
+/// first administrator and its owner.
+pub fn create_with_invitation(
+    app: &App,
+    company: &CompanyName,
+    admin: &Email,
+    name: Option<&PersonName>,
+) -> Result<AccountId> {
+    app.system_write(|tx| {
+        let account = create(tx, company.as_str())?;
+        let grants = Grants {
+            roles: PlatformRoles {
+                admin: true,
+                ..PlatformRoles::default()
+            },
+            profile: Some(standard_profile(tx, account)?),
+            role: None,
+        };
+        invitations::invite_first(tx, account, admin, name, grants)?;
+        Ok(account)
+    })
 }
 
 /// What a new member may do.

@@ -294,6 +294,18 @@ pub(crate) fn lock_account(conn: &mut Conn, account: types::AccountId) -> crate:
     Ok(())
 }
 
+/// Makes first starts pass one after the other until the transaction ends: there is no row yet that both could lock.
+pub(crate) fn lock_first_start(conn: &mut Conn) -> crate::Result<()> {
+    if let Conn::Pg(c) = conn {
+        diesel::sql_query(format!("SELECT pg_advisory_xact_lock({FIRST_START_LOCK})"))
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Any number that is not [`migrate`]'s.
+const FIRST_START_LOCK: i64 = 0x1251_6748;
+
 /// `FOR UPDATE SKIP LOCKED` where the database has it; elsewhere the writing transaction already excludes others.
 pub(crate) fn skip_locked(conn: &Conn) -> &'static str {
     match conn {
