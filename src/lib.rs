@@ -32,6 +32,7 @@ pub mod credentials;
 pub mod db;
 pub mod error;
 pub mod mail;
+pub mod members;
 pub mod routes;
 pub mod schema;
 pub mod web;
