@@ -185,8 +185,7 @@ pub fn csv(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
                 key,
                 at: 0,
             });
-            let members =
-                can.read(|tx| list::rows(tx, &filter, sort, place.as_ref(), PIECE))?;
+            let members = can.read(|tx| list::rows(tx, &filter, sort, place.as_ref(), PIECE))?;
             let more = members.len() == PIECE;
             let next = members.last().filter(|_| more).map(|m| sort.key(m));
             Ok((members.into_iter().map(record).collect(), next))
@@ -200,7 +199,12 @@ fn record(member: Member) -> Vec<String> {
         member.name,
         member.email,
         roles,
-        if member.two_factor { "On" } else { "Needs set-up" }.to_owned(),
+        if member.two_factor {
+            "On"
+        } else {
+            "Needs set-up"
+        }
+        .to_owned(),
         utc(member.last_activity_at),
         utc(member.joined_at),
     ]

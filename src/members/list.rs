@@ -318,7 +318,10 @@ mod tests {
     #[test]
     fn sort_orders_read_as_they_are_written() {
         for text in ["name", "-name", "activity", "joined", "-joined"] {
-            assert_eq!(Sort::read(&form(&format!("sort={text}"))).unwrap().text(), text);
+            assert_eq!(
+                Sort::read(&form(&format!("sort={text}"))).unwrap().text(),
+                text
+            );
         }
         assert_eq!(Sort::read(&form("sort=-activity")).unwrap(), Sort::DEFAULT);
         assert_eq!(Sort::read(&form("sort=salary")).unwrap(), Sort::DEFAULT);

@@ -85,8 +85,18 @@ pub fn roles_changed(tx: &mut Tx<ManageMembers>, to: &Member, after: PlatformRol
     let (name, before, after) = (&to.name, &to.roles.sentence(), &after.sentence());
     let content = Content::new(
         format!("Your platform roles in {} have changed", deed.account),
-        &RolesText { name, deed, before, after },
-        &RolesHtml { name, deed, before, after },
+        &RolesText {
+            name,
+            deed,
+            before,
+            after,
+        },
+        &RolesHtml {
+            name,
+            deed,
+            before,
+            after,
+        },
     )?;
     send(tx, "roles-changed", to, content)
 }
@@ -120,12 +130,27 @@ pub fn set_up_access(
     password_gone: bool,
 ) -> Result<()> {
     let deed = &Deed::of(tx);
-    let link = &tx.app().config.link(&format!("/set-up-access/{}", token.expose()));
+    let link = &tx
+        .app()
+        .config
+        .link(&format!("/set-up-access/{}", token.expose()));
     let name = &to.name;
     let content = Content::new(
         "Set up your sign-in to Insight again",
-        &AccessText { name, deed, link, again, password_gone },
-        &AccessHtml { name, deed, link, again, password_gone },
+        &AccessText {
+            name,
+            deed,
+            link,
+            again,
+            password_gone,
+        },
+        &AccessHtml {
+            name,
+            deed,
+            link,
+            again,
+            password_gone,
+        },
     )?;
     send(tx, "set-up-access", to, content)
 }
@@ -163,8 +188,18 @@ pub fn two_factor_reset(
         let name = &to.name;
         let content = Content::new(
             format!("2FA of {} was reset", person.name),
-            &ResetText { name, deed, person, password_too },
-            &ResetHtml { name, deed, person, password_too },
+            &ResetText {
+                name,
+                deed,
+                person,
+                password_too,
+            },
+            &ResetHtml {
+                name,
+                deed,
+                person,
+                password_too,
+            },
         )?;
         send(tx, "2fa-reset", &to, content)?;
     }

@@ -238,10 +238,7 @@ fn last(member: &Member) -> String {
 }
 
 /// Up to two administrators of an account who can sign in.
-fn able_administrators<P: InAccount>(
-    tx: &mut Tx<P>,
-    account: AccountId,
-) -> Result<Vec<MemberId>> {
+fn able_administrators<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<MemberId>> {
     Ok(members::table
         .filter(members::account_id.eq(account))
         .filter(members::admin.eq(true))

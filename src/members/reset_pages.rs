@@ -59,9 +59,9 @@ pub fn act(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
         done => done?,
     };
     if own {
-        return Ok(Answer::see_other("/sign-in").end_session().flash(
-            "Your 2FA was reset. A set-up link is on its way to your e-mail address.",
-        ));
+        return Ok(Answer::see_other("/sign-in")
+            .end_session()
+            .flash("Your 2FA was reset. A set-up link is on its way to your e-mail address."));
     }
     let text = match wish {
         Wish {
