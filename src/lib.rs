@@ -33,6 +33,7 @@ pub mod db;
 pub mod error;
 pub mod invitations;
 pub mod mail;
+pub mod members;
 pub mod routes;
 pub mod schema;
 pub mod sign_in;

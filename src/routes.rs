@@ -11,8 +11,11 @@ use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
 use crate::sign_in::pages as sign_in;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
+use crate::accounts::pages as accounts;
+use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::web::answer::Answer;
 use crate::web::csrf;
+use crate::web::frame::ENVIRONMENT_GROUP;
 use crate::web::request::Request;
 use crate::{Error, Result};
 
@@ -209,5 +212,41 @@ fn rows() -> Vec<Route> {
         get("/register/two-factor", register_pages::two_factor),
         post("/register/two-factor", register_pages::finish),
         post("/register/join", register_pages::join),
+        // Start pages and accounts.
+        get("/", accounts::home),
+        get("/{environment}", accounts::start).menu(ENVIRONMENT_GROUP, "Start", "checklist"),
+        get("/accounts", accounts::index),
+        post("/accounts/switch", accounts::switch),
+        // Members.
+        get("/shared/insight-users", index_pages::index).menu("Shared", "Insight users", "users"),
+        get("/shared/insight-users/members.csv", index_pages::csv),
+        get(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::show,
+        ),
+        post(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::save,
+        ),
+        get(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::act,
+        )
+        .fresh_code(),
+        get(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::act,
+        )
+        .fresh_code(),
     ]
 }
