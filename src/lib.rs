@@ -32,8 +32,10 @@ pub mod credentials;
 pub mod db;
 pub mod error;
 pub mod mail;
+pub mod operators;
 pub mod routes;
 pub mod schema;
+pub mod subscribers;
 pub mod web;
 
 use std::sync::Arc;
