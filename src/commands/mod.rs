@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod demo;
 mod doctor;
 mod keys;
 mod serve;
@@ -37,6 +38,8 @@ pub enum Command {
         /// The file to make.
         file: PathBuf,
     },
+    /// Serve a throw-away company full of plausible people and print how to sign in.
+    Demo,
     /// Look at everything a server needs and say what to mend.
     Doctor,
     /// Look after the key file.
@@ -92,6 +95,7 @@ pub fn run(command: Command) -> Result<(), Sentence> {
             command: AuditCommand::Verify,
         } => audit::verify(config),
         Command::Backup { file } => backup::run(config, &file),
+        Command::Demo => demo::run(config),
         Command::Doctor => doctor::run(config),
         Command::Keys { command } => keys::run(&config, command),
     }
