@@ -37,6 +37,10 @@ pub mod members;
 pub mod routes;
 pub mod schema;
 pub mod sign_in;
+pub mod operators;
+pub mod routes;
+pub mod schema;
+pub mod subscribers;
 pub mod web;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::frame::ENVIRONMENT_GROUP;
 use crate::web::request::Request;
-use crate::{Error, Result};
+use crate::{Error, Result, audit, subscribers};
 
 /// How a route is asked for. GET never changes anything that matters and answers HEAD as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,5 +248,51 @@ fn rows() -> Vec<Route> {
             remove_pages::act,
         )
         .fresh_code(),
+        // Subscribers and product updates.
+        get(
+            "/shared/insight-users/subscribers/new",
+            subscribers::pages::new,
+        ),
+        post(
+            "/shared/insight-users/subscribers/new",
+            subscribers::pages::add,
+        ),
+        get(
+            "/shared/insight-users/subscribers/{subscriber}/remove",
+            subscribers::pages::confirm_removal,
+        ),
+        post(
+            "/shared/insight-users/subscribers/{subscriber}/remove",
+            subscribers::pages::remove,
+        ),
+        get("/unsubscribe/{token}", subscribers::unsubscribe_pages::ask),
+        post(
+            "/unsubscribe/{token}",
+            subscribers::unsubscribe_pages::carry_out,
+        )
+        .one_click(),
+        // Audit log.
+        get("/settings/audit-log", audit::pages::log).menu(
+            "System Settings",
+            "Audit log",
+            "history",
+        ),
+        get("/settings/audit-log.csv", audit::pages::csv),
+        // Product updates.
+        get("/product-updates", subscribers::announcement_pages::list).menu(
+            "Installation",
+            "Product updates",
+            "send",
+        ),
+        get("/product-updates/new", subscribers::announcement_pages::new),
+        post(
+            "/product-updates/new",
+            subscribers::announcement_pages::send,
+        )
+        .max_body(64 * 1024),
+        get(
+            "/product-updates/{announcement}",
+            subscribers::announcement_pages::show,
+        ),
     ]
 }
