@@ -11,6 +11,10 @@ use sha2::{Digest, Sha256};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script where things are this way"
+)]
 fn main() -> Outcome<()> {
     println!("cargo:rerun-if-changed=static");
     println!("cargo:rerun-if-changed=migrations");

@@ -25,6 +25,8 @@
 pub mod access;
 pub mod accounts;
 pub mod audit;
+pub mod background;
+pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod db;

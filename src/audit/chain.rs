@@ -145,8 +145,24 @@ pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
     })
 }
 
-/// (account, its name, number of entries, head of the chain) of every account, for the log and `audit verify`.
-pub fn heads(app: &App) -> Result<Vec<(AccountId, String, i64, Vec<u8>)>> {
+/// The end of an account's chain. Kept outside the database, it proves later that nothing was cut off.
+#[derive(Queryable)]
+pub struct Head {
+    pub account: AccountId,
+    pub name: String,
+    pub entries: i64,
+    hash: Vec<u8>,
+}
+
+impl Head {
+    /// The hash of the last entry in hexadecimal.
+    pub fn hex(&self) -> String {
+        self.hash.iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// The heads of all chains, for the log and for `insight audit verify`.
+pub fn heads(app: &App) -> Result<Vec<Head>> {
     app.system_read(|tx| {
         Ok(accounts::table
             .order(accounts::id)

@@ -10,7 +10,7 @@ pub mod query;
 
 use diesel::prelude::*;
 
-pub use chain::{Broken, first_hash, heads, verify};
+pub use chain::{Broken, Head, first_hash, heads, verify};
 pub use event::Event;
 
 use crate::Result;

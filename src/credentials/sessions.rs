@@ -2,6 +2,8 @@
 //! a session is over; ten per user, the oldest goes first.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::keys::Purpose;
 use super::tokens::{Token, TokenKind};
@@ -192,21 +194,30 @@ pub fn count_wrong_code<P: Proof>(tx: &mut Tx<P>, session: SessionId) -> Result<
     )
 }
 
-/// Keeps a secret with the session, sealed, until the person says it is saved. `token` is the session's.
-pub fn reveal<P: Proof>(tx: &mut Tx<P>, token: &Token, secret: &str) -> Result<()> {
-    let hash = token.hash().to_vec();
-    let sealed = tx
-        .app()
-        .keys
-        .seal(Purpose::Reveal, b"session", secret.as_bytes());
-    diesel::update(sessions::table.filter(sessions::token_hash.eq(hash)))
+/// Something that is shown until its owner says it is saved, and never again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revealed {
+    /// The ten codes as they are shown.
+    RecoveryCodes(Vec<String>),
+    /// A fresh invitation link to pass on.
+    InvitationLink { email: String, url: String },
+    /// The bytes of a TOTP secret that takes the place of the present one once a code proves it.
+    NewSecret { secret: Vec<u8> },
+}
+
+/// Keeps something with the session whose token is given, sealed, in place of what was kept before.
+pub fn reveal<P: Proof>(tx: &mut Tx<P>, token: &Token, what: &Revealed) -> Result<()> {
+    let plain = Zeroizing::new(serde_json::to_vec(what).map_err(crate::Error::internal)?);
+    let sealed = tx.app().keys.seal(Purpose::Reveal, b"session", &plain);
+    diesel::update(sessions::table.filter(sessions::token_hash.eq(token.hash().to_vec())))
         .set(sessions::revealed.eq(sealed))
         .execute(tx.conn())?;
     Ok(())
 }
 
-/// The secret kept with this session, if any.
-pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<String>> {
+/// What is kept with this session, if anything.
+pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<Revealed>> {
     let session = tx.me().session;
     let sealed: Option<Vec<u8>> = sessions::table
         .filter(sessions::id.eq(session))
@@ -220,10 +231,10 @@ pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<String>> {
                 .open(Purpose::Reveal, b"session", &sealed)
                 .ok()
         })
-        .and_then(|plain| String::from_utf8(plain.to_vec()).ok()))
+        .and_then(|plain| serde_json::from_slice(&plain).ok()))
 }
 
-/// Forgets the secret kept with this session.
+/// Forgets what is kept with this session.
 pub fn forget_revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<()> {
     let session = tx.me().session;
     diesel::update(sessions::table.filter(sessions::id.eq(session)))

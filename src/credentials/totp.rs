@@ -63,6 +63,18 @@ impl Secret {
         grouped
     }
 
+    /// The six digits of the step that `unix` seconds fall into (RFC 6238).
+    pub fn code_at(&self, unix: u64) -> String {
+        Builder::new()
+            .with_algorithm(Algorithm::SHA1)
+            .with_digits(DIGITS)
+            .with_step_duration(STEP)
+            .with_secret(totp_rs::Secret::new_stack(*self.0))
+            .build_noncompliant()
+            .generate(unix)
+            .to_string()
+    }
+
     /// The `otpauth:` address that the QR code holds, naming the product and the person's e-mail address.
     pub fn provisioning_uri(&self, issuer: &str, email: &str) -> String {
         let issuer = utf8_percent_encode(issuer, ESCAPED);
@@ -115,16 +127,10 @@ pub fn check(secret: &Secret, typed: &str, unix: u64) -> Option<u64> {
     if typed.len() != usize::from(DIGITS) || !typed.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let totp = Builder::new()
-        .with_algorithm(Algorithm::SHA1)
-        .with_digits(DIGITS)
-        .with_step_duration(STEP)
-        .with_secret(totp_rs::Secret::new_stack(*secret.0))
-        .build_noncompliant();
     let now = unix / STEP;
     let mut matched = None;
     for step in now.saturating_sub(1)..=now + 1 {
-        let code = totp.generate(step.saturating_mul(STEP)).to_string();
+        let code = secret.code_at(step.saturating_mul(STEP));
         if bool::from(code.as_bytes().ct_eq(typed.as_bytes())) {
             matched = Some(step);
         }

@@ -48,6 +48,21 @@ impl Transport {
         Ok(Transport::Smtp(builder.build()))
     }
 
+    /// Connects, signs in and hangs up, for `insight doctor`. The error is a sentence.
+    pub fn greet(&self) -> Result<(), String> {
+        match self {
+            Transport::Files(..) => Ok(()),
+            Transport::Smtp(smtp) => match smtp.test_connection() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("the mail server does not answer as one".to_owned()),
+                Err(e) => Err(match judge(&e) {
+                    Outcome::Refused(answer) | Outcome::Later(answer) => answer,
+                    Outcome::Sent => String::new(),
+                }),
+            },
+        }
+    }
+
     /// One attempt, on a blocking thread. A message that cannot be built is a refusal too.
     pub fn deliver(&self, config: &Config, mail: &Claimed) -> Outcome {
         let message = match build(config, mail) {

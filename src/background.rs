@@ -1,0 +1,72 @@
+//! What happens without a request: mail, housekeeping. Every process may run it; work is
+//! claimed in the database, so that none of it is done twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::credentials::{sessions, throttle};
+use crate::{App, Error, Result, audit, mail};
+
+/// Between two looks for work that falls due.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// Rounds between two turns of housekeeping: an hour.
+const HOUSEKEEPING: u64 = 720;
+
+/// Runs the mail worker and the jobs until `stop` says so.
+pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
+    let (mail, ()) = tokio::join!(
+        mail::worker::run(app.clone(), |_, _| Ok(()), stop.clone()),
+        jobs(app, stop),
+    );
+    mail
+}
+
+async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut round = 0_u64;
+    while !*stop.borrow() {
+        let due = app.clone();
+        let housekeeping = round.is_multiple_of(HOUSEKEEPING);
+        let worked = tokio::task::spawn_blocking(move || {
+            if housekeeping {
+                keep_house(&due)?;
+            }
+            do_due_work(&due)
+        })
+        .await
+        .map_err(Error::internal)
+        .and_then(|result| result);
+        if let Err(error) = worked {
+            tracing::warn!(%error, "background work failed; it is tried again");
+        }
+        round += 1;
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Everything that is due now.
+pub fn do_due_work(_app: &App) -> Result<()> {
+    Ok(())
+}
+
+/// Deletes what is over, and writes the heads of the audit chains to the log, so that a copy of them leaves the
+/// database.
+pub fn keep_house(app: &App) -> Result<()> {
+    let (sessions, throttles) =
+        app.system_write(|tx| Ok((sessions::sweep(tx)?, throttle::sweep(tx)?)))?;
+    tracing::info!(sessions, throttles, "swept");
+    for head in audit::heads(app)? {
+        tracing::info!(
+            account = head.account.0,
+            entries = head.entries,
+            head = head.hex(),
+            "audit log"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What can be done from a terminal: serving, first data, looking after a running installation.
+
+mod audit;
+mod backup;
+mod demo;
+mod doctor;
+mod keys;
+mod serve;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::App;
+use crate::Clock;
+use crate::config::Config;
+use crate::credentials::keys::Keys;
+use crate::credentials::passwords::{HashCost, Passwords};
+use crate::db::{self, Db, Target};
+
+/// The commands of the binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Bring the database up to this version and stop.
+    Migrate,
+    /// Prove that the audit logs have not been changed.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Copy the SQLite database to a file, checked, while the server runs.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Serve a throw-away company full of plausible people and print how to sign in.
+    Demo,
+    /// Look at everything a server needs and say what to mend.
+    Doctor,
+    /// Look after the key file.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+}
+
+/// The commands under `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk every hash chain from its first entry to its head.
+    Verify,
+}
+
+/// The commands under `keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Add a new key, make it the active one, and seal two-factor secrets with it.
+    Rotate,
+    /// Show the keys and how much is still sealed with each.
+    Status,
+}
+
+/// What went wrong, in one sentence for the terminal.
+#[derive(Debug)]
+pub struct Sentence(String);
+
+impl std::fmt::Display for Sentence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Sentence {
+    fn from(e: E) -> Sentence {
+        Sentence(e.to_string())
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: Command) -> Result<(), Sentence> {
+    let config = Config::from_env()?;
+    match command {
+        Command::Serve => serve::run(config),
+        Command::Migrate => {
+            let db = open_database(&config)?;
+            println!("{} migrations ran.", db::migrate::run(&db)?);
+            Ok(())
+        }
+        Command::Audit {
+            command: AuditCommand::Verify,
+        } => audit::verify(config),
+        Command::Backup { file } => backup::run(config, &file),
+        Command::Demo => demo::run(config),
+        Command::Doctor => doctor::run(config),
+        Command::Keys { command } => keys::run(&config, command),
+    }
+}
+
+/// Connects to the configured database. A new SQLite file is private from its first byte on, and so are the files
+/// SQLite puts beside it.
+fn open_database(config: &Config) -> Result<Db, Sentence> {
+    if let Target::Sqlite(path) = &config.database {
+        let path = Path::new(path);
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            make_folder("DATABASE_URL", folder)?;
+        }
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| Sentence(format!("DATABASE_URL cannot be opened: {e}")))?;
+    }
+    Db::open(config.database.clone(), connections())
+        .map_err(|e| Sentence(format!("DATABASE_URL cannot be opened: {e}")))
+}
+
+/// Makes a folder that nobody else on this machine can look into.
+fn make_folder(setting: &str, folder: &Path) -> Result<(), Sentence> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| {
+            Sentence(format!(
+                "{setting}: {} cannot be made: {e}",
+                folder.display()
+            ))
+        })
+}
+
+/// Reading connections: as many as cores. More only wait for each other.
+fn connections() -> u32 {
+    u32::try_from(cores()).unwrap_or(4).max(2)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// The application of a command: database open and migrated, keys loaded.
+fn open(config: Config) -> Result<Arc<App>, Sentence> {
+    make_folder("INSIGHT_DATA_DIR", &config.data_dir)?;
+    let keys = Keys::open_or_create(&config.keys_file)?;
+    let db = open_database(&config)?;
+    db::migrate::run(&db)?;
+    Ok(assemble(config, db, keys)?)
+}
+
+fn assemble(config: Config, db: Db, keys: Keys) -> Result<Arc<App>, Sentence> {
+    // Half the cores hash, so that pages keep their pace while many people sign in.
+    let passwords = Passwords::new(HashCost::default(), (cores() / 2).max(1))
+        .map_err(|e| Sentence(e.to_string()))?;
+    Ok(App::new(config, db, keys, passwords, Clock::System))
+}
