@@ -475,7 +475,7 @@ impl Worker {
         let (stop, stopped) = watch::channel(false);
         let app = app.clone();
         let thread = std::thread::spawn(move || {
-            let run = insight::mail::worker::run(app, |_, _| Ok(()), stopped);
+            let run = insight::background::run(app, stopped);
             actix_web::rt::System::new()
                 .block_on(run)
                 .expect("the worker runs");

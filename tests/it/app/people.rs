@@ -83,6 +83,7 @@ impl Context {
             client: client(),
             server: Cell::new(self.address),
             cookies: RefCell::default(),
+            headers: RefCell::default(),
             secret: RefCell::default(),
             last_step: Cell::new(0),
             identity: None,
@@ -199,6 +200,7 @@ impl Company {
             client: client(),
             server: Cell::new(self.context.address),
             cookies: RefCell::default(),
+            headers: RefCell::default(),
             secret: RefCell::new(Some(secret.base32().to_string())),
             last_step: Cell::new(step),
             identity: Some(Identity {
@@ -245,6 +247,7 @@ struct Inner {
     client: Client,
     server: Cell<SocketAddr>,
     cookies: RefCell<BTreeMap<String, String>>,
+    headers: RefCell<Vec<(String, String)>>,
     /// What the authenticator app holds, in base32.
     secret: RefCell<Option<String>>,
     last_step: Cell<u64>,
@@ -324,6 +327,7 @@ impl Person {
             client: client(),
             server: Cell::new(self.0.server.get()),
             cookies: RefCell::default(),
+            headers: RefCell::default(),
             secret: self.0.secret.clone(),
             last_step: self.0.last_step.clone(),
             identity: Some(Identity {
@@ -486,12 +490,15 @@ impl Person {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let request = self
+        let mut request = self
             .0
             .client
             .request(method, format!("http://{}{path}", self.0.server.get()))
             .header("Host", self.0.context.address.to_string())
             .header("User-Agent", USER_AGENT);
+        for (name, value) in self.0.headers.borrow().iter() {
+            request = request.header(name, value);
+        }
         match cookies.as_slice() {
             [] => request,
             cookies => request.header("Cookie", cookies.join("; ")),
@@ -527,6 +534,12 @@ impl Person {
         } else {
             cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
         }
+    }
+
+    /// Adds a header to every request of this browser, as a proxy on the way would.
+    pub fn always_send(&self, name: &str, value: &str) {
+        let mut headers = self.0.headers.borrow_mut();
+        headers.push((name.to_owned(), value.to_owned()));
     }
 
     /// The value of a cookie as it is sent, if the browser has it.
