@@ -131,13 +131,14 @@ impl Visit {
         &self,
         f: impl FnOnce(&mut crate::db::Conn) -> Result<T>,
     ) -> Result<T> {
-        let mut slot = self.reader.borrow_mut();
-        let mut conn = match slot.take() {
+        // Taken out while in use: a page that asks inside another question gets a connection of its own.
+        let kept = self.reader.borrow_mut().take();
+        let mut conn = match kept {
             Some(conn) => conn,
             None => self.app.db.reader()?,
         };
         let result = f(&mut conn);
-        *slot = Some(conn);
+        *self.reader.borrow_mut() = Some(conn);
         result
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_session::config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy};
+use actix_session::config::CookieContentSecurity;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::body::BodyStream;
 use actix_web::cookie::{Cookie, Key, SameSite};
@@ -136,12 +136,6 @@ fn sessions(app: &App) -> SessionMiddleware<TokenStore> {
         .cookie_same_site(SameSite::Lax)
         .cookie_path("/".to_owned())
         .cookie_content_security(CookieContentSecurity::Signed)
-        .session_lifecycle(
-            // The row in the database ends a session; the cookie only has to live as long.
-            PersistentSession::default()
-                .session_ttl(actix_web::cookie::time::Duration::hours(24))
-                .session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
-        )
         .build()
 }
 
@@ -452,7 +446,7 @@ async fn static_file(req: HttpRequest) -> HttpResponse {
     out.body(bytes)
 }
 
-/// 200 while this process can do its work: the database answers and its schema is this binary's.
+/// 200 while this process can do its work: its database answers.
 async fn ready(app: web::Data<Arc<App>>) -> HttpResponse {
     let app = Arc::clone(&app);
     match web::block(move || app.db.ping()).await {
