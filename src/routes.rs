@@ -9,10 +9,15 @@ use std::sync::LazyLock;
 
 use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
 use crate::sign_in::pages as sign_in;
+use crate::accounts::setup_pages;
+use crate::invitations::{self, register_pages};
+use crate::accounts::pages as accounts;
+use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::web::answer::Answer;
 use crate::web::csrf;
+use crate::web::frame::ENVIRONMENT_GROUP;
 use crate::web::request::Request;
-use crate::{Error, Result};
+use crate::{Error, Result, audit, subscribers};
 
 /// How a route is asked for. GET never changes anything that matters and answers HEAD as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,5 +177,122 @@ fn rows() -> Vec<Route> {
         get("/sessions", sign_in::own_sessions::show),
         post("/sessions/{session}/end", sign_in::own_sessions::end),
         post("/sessions/end-others", sign_in::own_sessions::end_others),
+        // First start.
+        get("/setup/{token}", setup_pages::open),
+        get("/setup", setup_pages::show),
+        post("/setup", setup_pages::save),
+        get("/setup/two-factor", setup_pages::two_factor),
+        post("/setup/two-factor", setup_pages::finish),
+        // Invitations and registration.
+        get("/shared/insight-users/invite", invitations::pages::form),
+        post("/shared/insight-users/invite", invitations::pages::send).max_body(64 * 1024),
+        post(
+            "/shared/insight-users/invitations/{invitation}/resend",
+            invitations::row_pages::resend,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copied_link,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copy_link,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke_now,
+        ),
+        get("/register/{token}", register_pages::open),
+        get("/register", register_pages::show),
+        post("/register", register_pages::save),
+        get("/register/two-factor", register_pages::two_factor),
+        post("/register/two-factor", register_pages::finish),
+        post("/register/join", register_pages::join),
+        // Start pages and accounts.
+        get("/", accounts::home),
+        get("/{environment}", accounts::start).menu(ENVIRONMENT_GROUP, "Start", "checklist"),
+        get("/accounts", accounts::index),
+        post("/accounts/switch", accounts::switch),
+        // Members.
+        get("/shared/insight-users", index_pages::index).menu("Shared", "Insight users", "users"),
+        get("/shared/insight-users/members.csv", index_pages::csv),
+        get(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::show,
+        ),
+        post(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::save,
+        ),
+        get(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::act,
+        )
+        .fresh_code(),
+        get(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::act,
+        )
+        .fresh_code(),
+        // Subscribers and product updates.
+        get(
+            "/shared/insight-users/subscribers/new",
+            subscribers::pages::new,
+        ),
+        post(
+            "/shared/insight-users/subscribers/new",
+            subscribers::pages::add,
+        ),
+        get(
+            "/shared/insight-users/subscribers/{subscriber}/remove",
+            subscribers::pages::confirm_removal,
+        ),
+        post(
+            "/shared/insight-users/subscribers/{subscriber}/remove",
+            subscribers::pages::remove,
+        ),
+        get("/unsubscribe/{token}", subscribers::unsubscribe_pages::ask),
+        post(
+            "/unsubscribe/{token}",
+            subscribers::unsubscribe_pages::carry_out,
+        )
+        .one_click(),
+        // Audit log.
+        get("/settings/audit-log", audit::pages::log).menu(
+            "System Settings",
+            "Audit log",
+            "history",
+        ),
+        get("/settings/audit-log.csv", audit::pages::csv),
+        // Product updates.
+        get("/product-updates", subscribers::announcement_pages::list).menu(
+            "Installation",
+            "Product updates",
+            "send",
+        ),
+        get("/product-updates/new", subscribers::announcement_pages::new),
+        post(
+            "/product-updates/new",
+            subscribers::announcement_pages::send,
+        )
+        .max_body(64 * 1024),
+        get(
+            "/product-updates/{announcement}",
+            subscribers::announcement_pages::show,
+        ),
     ]
 }
