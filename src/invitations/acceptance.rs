@@ -110,6 +110,7 @@ pub fn keep(
         email: invitation.email.clone(),
         password,
         secret: secret.as_bytes().to_vec(),
+        ..Pending::default()
     };
     links::keep(tx, link.id, &pending)?;
     let now = tx.now();
