@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::credentials::{sessions, throttle};
-use crate::{App, Error, Result, audit, mail};
+use crate::{App, Error, Result, audit, invitations, mail};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -50,7 +50,8 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Everything that is due now.
-pub fn do_due_work(_app: &App) -> Result<()> {
+pub fn do_due_work(app: &App) -> Result<()> {
+    invitations::reminders::remind_due(app)?;
     Ok(())
 }
 
