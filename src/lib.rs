@@ -33,8 +33,12 @@ pub mod db;
 pub mod error;
 pub mod invitations;
 pub mod mail;
+pub mod members;
+pub mod operators;
 pub mod routes;
 pub mod schema;
+pub mod sign_in;
+pub mod subscribers;
 pub mod web;
 
 use std::sync::Arc;

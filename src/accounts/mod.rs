@@ -1,16 +1,18 @@
 //! Companies: making one, its first people, first start, switching between accounts.
 
 pub mod first_start;
+pub mod pages;
 pub mod setup_pages;
 
 use diesel::prelude::*;
 
-use crate::access::{PlatformRoles, Proof, Tx};
+use crate::access::{InAccount, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
 use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::sessions;
 use crate::credentials::throttle::{self, Bucket};
+use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
 use crate::schema::{accounts, devices, members, profiles, users};
 use crate::{App, Error, Result, db, invitations, on_each};
@@ -212,4 +214,74 @@ pub fn none_yet<P: Proof>(tx: &mut Tx<P>) -> Result<bool> {
         .first(tx.conn())
         .optional()?;
     Ok(first.is_none())
+}
+
+/// One of a person's own accounts.
+#[derive(Clone, Debug)]
+pub struct Own {
+    pub account: AccountId,
+    pub name: String,
+    pub roles: PlatformRoles,
+    pub last_activity_at: Timestamp,
+}
+
+/// The accounts the caller is an active member of, by name.
+pub fn own<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<Own>> {
+    type Row = (AccountId, String, (bool, bool, bool), Timestamp);
+    let user = tx.me().user;
+    let rows: Vec<Row> = members::table
+        .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))
+        .filter(members::user_id.eq(user))
+        .filter(members::removed_at.is_null())
+        .order((accounts::name, accounts::id))
+        .limit(500)
+        .select((
+            accounts::id,
+            accounts::name,
+            (members::viewer, members::technician, members::admin),
+            members::last_activity_at,
+        ))
+        .load(tx.conn())?;
+    Ok(rows
+        .into_iter()
+        .map(|(account, name, ticks, last_activity_at)| Own {
+            account,
+            name,
+            roles: PlatformRoles {
+                viewer: ticks.0,
+                technician: ticks.1,
+                admin: ticks.2,
+            },
+            last_activity_at,
+        })
+        .collect())
+}
+
+/// Takes the caller's session into another account of theirs, under a new token. An account they are not an active
+/// member of does not exist.
+pub fn enter<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<(String, Token)> {
+    let (user, now) = (tx.me().user, tx.now());
+    // Locked first: a removal at the same time ends the sessions it finds, and must find this one.
+    db::lock_account(tx.conn(), account)?;
+    let name: String = accounts::table
+        .filter(accounts::id.eq(account))
+        .select(accounts::name)
+        .first(tx.conn())
+        .optional()?
+        .ok_or(Error::NotFound)?;
+    let entered = diesel::update(members::table)
+        .filter(members::account_id.eq(account))
+        .filter(members::user_id.eq(user))
+        .filter(members::removed_at.is_null())
+        .set(members::last_activity_at.eq(now))
+        .execute(tx.conn())?;
+    if entered != 1 {
+        return Err(Error::NotFound);
+    }
+    let token = sessions::enter(tx, account)?;
+    let event = Event::AccountEntered {
+        account: name.clone(),
+    };
+    audit::record(tx, account, &event)?;
+    Ok((name, token))
 }

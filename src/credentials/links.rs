@@ -80,6 +80,9 @@ pub struct Pending {
     pub password: String,
     /// The TOTP secret on the page: the same one until the code is right.
     pub secret: Vec<u8>,
+    /// Known to the one browser that has proved the password behind this link; empty where nothing is to be proved.
+    #[serde(default)]
+    pub browser: Vec<u8>,
 }
 
 /// A live link.

@@ -82,7 +82,7 @@ impl fmt::Debug for Token {
 mod tests {
     use super::*;
 
-    const KINDS: [TokenKind; 7] = [
+    const KINDS: [TokenKind; 6] = [
         TokenKind::Setup,
         TokenKind::Invitation,
         TokenKind::NewPassword,

@@ -4,6 +4,7 @@
 //! Contributor notes: batches and upserts are not in diesel's common subset; write them with [`on_each!`].
 //! `T::as_returning()` is not either; return a tuple of columns instead.
 
+mod count;
 pub mod migrate;
 pub mod types;
 
@@ -13,6 +14,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 
+pub(crate) use count::Counted;
 pub use multi::Conn;
 
 /// diesel's derive writes a module with `use super::*`; it gets a module of its own.

@@ -1,4 +1,8 @@
 //! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
 
 mod app;
+
+mod audit;
 mod harness;
+mod migrations;
+mod web;
