@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::credentials::{sessions, throttle};
 use crate::sign_in::devices;
-use crate::{App, Error, Result, audit, mail, subscribers};
+use crate::{App, Error, Result, audit, invitations, mail, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -52,7 +52,10 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 /// Everything that is due now.
 pub fn do_due_work(app: &App) -> Result<()> {
+    // One kind of work that fails does not hold up the other.
+    let reminded = invitations::reminders::remind_due(app);
     subscribers::announcements::address_due(app)?;
+    reminded?;
     Ok(())
 }
 

@@ -557,4 +557,3 @@ pub fn tables(conn: &mut Conn) -> Vec<(String, Vec<String>)> {
         })
         .collect()
 }
-
