@@ -3,7 +3,7 @@
 use insight::audit::{self, Broken, Event};
 use insight::db::types::AccountId;
 
-use crate::app::{Backend, TestApp, OnBackend};
+use crate::app::{Backend, OnBackend, TestApp};
 use crate::on_both;
 
 on_both!(
@@ -34,7 +34,11 @@ async fn entries_cannot_be_changed_or_removed(app: TestApp) {
         "DELETE FROM audit_entries WHERE seq = 2",
     ] {
         let refused = app.sql(statement).map_err(|e| e.to_string());
-        assert_eq!(refused, Err("the audit log is append-only".into()), "{statement}");
+        assert_eq!(
+            refused,
+            Err("the audit log is append-only".into()),
+            "{statement}"
+        );
     }
     if matches!(app.database().target(), insight::db::Target::Postgres(_)) {
         assert!(app.sql("TRUNCATE audit_entries").is_err());
@@ -69,7 +73,10 @@ async fn tampering_is_found(backend: Backend) {
         ("UPDATE audit_entries SET action = 'sign-in'", 3),
         ("UPDATE audit_entries SET data = '{}'", 3),
         ("UPDATE audit_entries SET kid = 'ffffffff'", 3),
-        ("UPDATE audit_entries SET hash = (SELECT hash FROM audit_entries e WHERE e.account_id = ACCOUNT AND e.seq = 2)", 3),
+        (
+            "UPDATE audit_entries SET hash = (SELECT hash FROM audit_entries e WHERE e.account_id = ACCOUNT AND e.seq = 2)",
+            3,
+        ),
         ("DELETE FROM audit_entries", 3),
     ] {
         let account = app.company("Halden Logistics").id;

@@ -91,8 +91,14 @@ fn same_words(line: &str) -> String {
     for (one, other) in [
         (" bytea", " blob"),
         ("::text", ""),
-        (" boolean not null default 1", " boolean not null default true"),
-        (" boolean not null default 0", " boolean not null default false"),
+        (
+            " boolean not null default 1",
+            " boolean not null default true",
+        ),
+        (
+            " boolean not null default 0",
+            " boolean not null default false",
+        ),
     ] {
         line = line.replace(one, other);
     }
@@ -125,7 +131,9 @@ async fn up_down_and_up_again_gives_the_same_tables(backend: Backend) {
     let first = schema(&mut database.connect());
     let folder = |name| {
         FileBasedMigrations::from_path(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(name),
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(name),
         )
         .expect("the folder is there")
     };
@@ -145,9 +153,7 @@ async fn up_down_and_up_again_gives_the_same_tables(backend: Backend) {
 async fn eight_processes_may_start_at_once_on_a_fresh_database(backend: Backend) {
     let database = Database::empty(backend);
     let ran: Vec<usize> = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| migrate(&database)))
-            .collect();
+        let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| migrate(&database))).collect();
         starts
             .into_iter()
             .map(|start| start.join().expect("starts"))
@@ -162,13 +168,20 @@ async fn eight_processes_may_start_at_once_on_a_fresh_database(backend: Backend)
 fn known<T>(conn: &mut Conn, table: T) -> (String, Vec<String>)
 where
     T: QueryDsl + diesel::query_dsl::methods::LimitDsl,
-    <T as diesel::query_dsl::methods::LimitDsl>::Output:
-        QueryFragment<diesel::pg::Pg> + QueryFragment<insight::db::Backend> + diesel::query_builder::QueryId + Copy,
+    <T as diesel::query_dsl::methods::LimitDsl>::Output: QueryFragment<diesel::pg::Pg>
+        + QueryFragment<insight::db::Backend>
+        + diesel::query_builder::QueryId
+        + Copy,
 {
     let query = diesel::query_dsl::methods::LimitDsl::limit(table, 0);
     let sql = diesel::debug_query::<diesel::pg::Pg, _>(&query).to_string();
-    let ran = diesel::sql_query(sql.replace("$1", "0").split(" -- ").next().unwrap_or_default())
-        .execute(conn);
+    let ran = diesel::sql_query(
+        sql.replace("$1", "0")
+            .split(" -- ")
+            .next()
+            .unwrap_or_default(),
+    )
+    .execute(conn);
     ran.unwrap_or_else(|e| panic!("{sql}: {e}"));
     let columns = sql.split(" FROM ").next().unwrap_or_default();
     let mut columns: Vec<(&str, &str)> = columns
@@ -180,7 +193,9 @@ where
         .collect();
     columns.sort_unstable();
     (
-        columns.first().map_or_else(String::new, |(t, _)| (*t).to_owned()),
+        columns
+            .first()
+            .map_or_else(String::new, |(t, _)| (*t).to_owned()),
         columns.iter().map(|(_, c)| (*c).to_owned()).collect(),
     )
 }
@@ -195,8 +210,22 @@ async fn the_tables_of_the_code_are_those_of_the_database(backend: Backend) {
         };
     }
     let mut code = known![
-        accounts, announcement_recipients, announcements, audit_entries, devices, invitations, links,
-        members, outbox, profiles, recovery_codes, roles, sessions, subscribers, throttles, users
+        accounts,
+        announcement_recipients,
+        announcements,
+        audit_entries,
+        devices,
+        invitations,
+        links,
+        members,
+        outbox,
+        profiles,
+        recovery_codes,
+        roles,
+        sessions,
+        subscribers,
+        throttles,
+        users
     ];
     code.sort();
     assert_eq!(code, tables(&mut conn));

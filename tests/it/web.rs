@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::app::people::{Level, Person};
-use crate::app::{Backend, OnBackend, Setup, TestApp, dump, raw, wait};
+use crate::app::{Backend, Database, OnBackend, Setup, TestApp, dump, raw, wait};
 use crate::on_both;
 
 on_both!(
@@ -58,7 +58,9 @@ async fn every_kind_of_answer_defends_the_browser() {
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
                 let method = Method::from_bytes(method.as_bytes()).expect("a method");
-                let page = person.send(person.request(method.clone(), path), path).await;
+                let page = person
+                    .send(person.request(method.clone(), path), path)
+                    .await;
                 assert!(page.status < 500, "{method} {path}: {}", page.status);
                 let good = matches!(method, Method::GET | Method::HEAD);
                 assert!(good || page.status != 200, "{method} {path} works");
@@ -108,9 +110,14 @@ async fn static_files_are_kept_for_good_and_nothing_else_is_there() {
             ("gzip, deflate, br", "br", asset.br),
         ] {
             let request = visitor.request(Method::GET, path);
-            let file = visitor.send(request.header("Accept-Encoding", accepted), path).await;
+            let file = visitor
+                .send(request.header("Accept-Encoding", accepted), path)
+                .await;
             file.expect_status(200);
-            assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable");
+            assert_eq!(
+                file.header("cache-control"),
+                "public, max-age=31536000, immutable"
+            );
             assert_eq!(file.header("vary"), "Accept-Encoding");
             if let Some(bytes) = bytes {
                 assert_eq!(file.header("content-encoding"), encoding, "{name}");
@@ -159,9 +166,15 @@ async fn what_is_not_there_says_so_with_the_number_of_the_request() {
 #[actix_web::test]
 async fn only_declared_methods_work() {
     let app = app();
-    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"] {
+    for method in [
+        "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get",
+    ] {
         let answer = raw::send(app.address(), head(&app, method, "/sign-in", "")).await;
-        assert!(matches!(answer.status, 405 | 501 | 400), "{method}: {}", answer.status);
+        assert!(
+            matches!(answer.status, 405 | 501 | 400),
+            "{method}: {}",
+            answer.status
+        );
         if answer.status == 405 {
             assert_eq!(answer.header("allow"), "GET, HEAD, POST", "{method}");
         }
@@ -183,17 +196,32 @@ async fn a_body_has_a_limit_however_it_is_sent() {
     assert!(answer.body.contains("This is too large"));
 
     // Declared only: the server need not wait for the rest.
-    let declared = head(&app, "POST", "/sign-in", &format!("{FORM}Content-Length: 999999999\r\n"));
+    let declared = head(
+        &app,
+        "POST",
+        "/sign-in",
+        &format!("{FORM}Content-Length: 999999999\r\n"),
+    );
     assert_eq!(raw::send(app.address(), declared).await.status, 413);
 
     // Not declared at all.
-    let mut chunked = head(&app, "POST", "/sign-in", &format!("{FORM}Transfer-Encoding: chunked\r\n"));
+    let mut chunked = head(
+        &app,
+        "POST",
+        "/sign-in",
+        &format!("{FORM}Transfer-Encoding: chunked\r\n"),
+    );
     for _ in 0..5 {
         chunked += &format!("1000\r\n{}\r\n", "a".repeat(0x1000));
     }
     chunked += "0\r\n\r\n";
     assert_eq!(raw::send(app.address(), chunked).await.status, 413);
-    let chunked = head(&app, "POST", "/sign-in", &format!("{FORM}Transfer-Encoding: chunked\r\n"));
+    let chunked = head(
+        &app,
+        "POST",
+        "/sign-in",
+        &format!("{FORM}Transfer-Encoding: chunked\r\n"),
+    );
     let answer = raw::send(app.address(), chunked + "3\r\na=b\r\n0\r\n\r\n").await;
     assert_eq!(answer.status, 403);
 }
@@ -242,9 +270,16 @@ async fn a_form_that_cannot_be_read_is_refused_not_repaired() {
     }
     let visitor = app.visitor();
     for query in ["next=%FF", "next=%00", "next=/a&next=/b"] {
-        visitor.get(&format!("/sign-in?{query}")).await.expect_status(400);
+        visitor
+            .get(&format!("/sign-in?{query}"))
+            .await
+            .expect_status(400);
     }
-    let twice = [("email", "a@halden.example"), ("email", "b@halden.example"), ("password", "x")];
+    let twice = [
+        ("email", "a@halden.example"),
+        ("email", "b@halden.example"),
+        ("password", "x"),
+    ];
     visitor.post("/sign-in", &twice).await.expect_status(400);
 }
 
@@ -262,7 +297,11 @@ async fn messages_have_one_meaning_or_none() {
     for headers in ambiguous {
         let request = head(&app, "POST", "/sign-in", &headers) + "a=b";
         let answer = raw::send(app.address(), request).await;
-        assert!(matches!(answer.status, 400 | 421 | 501), "{headers}: {}", answer.status);
+        assert!(
+            matches!(answer.status, 400 | 421 | 501),
+            "{headers}: {}",
+            answer.status
+        );
     }
 }
 
@@ -270,7 +309,14 @@ async fn messages_have_one_meaning_or_none() {
 async fn the_server_answers_under_its_own_name_only() {
     let app = app();
     let port = app.address().port();
-    for host in ["evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", "", &format!("[::1]:{port}")] {
+    for host in [
+        "evil.example",
+        "127.0.0.1",
+        "localhost",
+        "127.0.0.1:1",
+        "",
+        &format!("[::1]:{port}"),
+    ] {
         let request = format!("GET /sign-in HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let answer = raw::send(app.address(), request).await;
         assert_eq!(answer.status, 421, "{host}");
@@ -318,7 +364,11 @@ async fn a_form_from_elsewhere_changes_nothing(app: TestApp) {
     ] {
         let page = send(headers, form(&ada.form_token())).await;
         page.expect_status(403);
-        assert_eq!(page.h1(), "The form was not sent from this site", "{headers:?}");
+        assert_eq!(
+            page.h1(),
+            "The form was not sent from this site",
+            "{headers:?}"
+        );
     }
     let good = ada.form_token();
     for token in [
@@ -330,9 +380,13 @@ async fn a_form_from_elsewhere_changes_nothing(app: TestApp) {
         &app.visitor().form_token(),
         &"A".repeat(good.len()),
     ] {
-        send(&[("Origin", &own)], form(token)).await.expect_status(403);
+        send(&[("Origin", &own)], form(token))
+            .await
+            .expect_status(403);
     }
-    send(&[("Origin", &own)], format!("{}&csrf={good}", form(&good))).await.expect_status(403);
+    send(&[("Origin", &own)], format!("{}&csrf={good}", form(&good)))
+        .await
+        .expect_status(403);
     assert_eq!(dump(&mut app.database().connect(), &[]), before);
 
     // Old browsers send neither header; the token alone carries them.
@@ -343,7 +397,10 @@ async fn a_form_from_elsewhere_changes_nothing(app: TestApp) {
 async fn connections_are_kept_alive() {
     let app = app();
     let mut stream = TcpStream::connect(app.address()).await.expect("connects");
-    let once = format!("GET /health/live HTTP/1.1\r\nHost: {}\r\n\r\n", app.address());
+    let once = format!(
+        "GET /health/live HTTP/1.1\r\nHost: {}\r\n\r\n",
+        app.address()
+    );
     for _ in 0..2 {
         stream.write_all(once.as_bytes()).await.expect("writes");
         let answer = read_until(&mut stream, "live\n").await;
@@ -368,7 +425,10 @@ async fn a_stop_finishes_what_is_under_way() {
     let app = app();
     let mut stream = TcpStream::connect(app.address()).await.expect("connects");
     let body = "email=nobody";
-    let headers = format!("{FORM}Expect: 100-continue\r\nContent-Length: {}\r\n", body.len());
+    let headers = format!(
+        "{FORM}Expect: 100-continue\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     let request = head(&app, "POST", "/sign-in", &headers);
     stream.write_all(request.as_bytes()).await.expect("writes");
     // The request is under way: the server asks for its body.
@@ -399,27 +459,26 @@ async fn pages_are_compressed() {
         let request = request.header("Accept-Encoding", encoding);
         let answer = request.send().await.expect("answers");
         assert_eq!(answer.headers()["content-encoding"], encoding);
-        assert!(answer.headers()["vary"].to_str().is_ok_and(|v| v.eq_ignore_ascii_case("accept-encoding")));
+        assert!(
+            answer.headers()["vary"]
+                .to_str()
+                .is_ok_and(|v| v.eq_ignore_ascii_case("accept-encoding"))
+        );
     }
 }
 
 async fn a_database_that_is_away_means_503_until_it_is_back(app: TestApp) {
     let ada = app.admin("ada").await;
     ada.get("/health/live").await.expect_status(200);
-    assert_eq!(ada.get("/health/ready").await.expect_status(200).source(), "ready\n");
-    if matches!(app.database().target(), Target::Sqlite(_)) {
+    assert_eq!(
+        ada.get("/health/ready").await.expect_status(200).source(),
+        "ready\n"
+    );
+    // A file does not go away.
+    let Database::Postgres(database) = app.database() else {
         return;
-    }
-    let mut past = app.database().connect();
-    let database = app.database().url().rsplit('/').next().unwrap_or_default().to_owned();
-    let mut run = |statement: &str| {
-        use diesel::RunQueryDsl;
-        let ran = diesel::sql_query(statement).execute(&mut past);
-        ran.unwrap_or_else(|e| panic!("{statement}: {e}"));
     };
-    run(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
-    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    database.shut();
     // A connection that was cut is noticed by the request that gets it; none may be worse than "try again".
     for path in ["/security", "/security", "/no/such/page", "/health/ready"] {
         let page = ada.get(path).await;
@@ -427,7 +486,7 @@ async fn a_database_that_is_away_means_503_until_it_is_back(app: TestApp) {
         assert!(!page.source().contains("connection"), "{}", page.source());
     }
     ada.get("/health/live").await.expect_status(200);
-    run(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+    database.open();
     let back = wait::until(async || (ada.get("/health/ready").await.status == 200).then_some(()));
     assert!(back.await.is_some(), "never ready again");
     ada.open("/security").await.expect_status(200);
@@ -479,16 +538,31 @@ async fn seen_from(person: &Person, headers: &[(&'static str, &str)]) -> Vec<Str
 async fn the_address_of_a_client_is_believed_from_our_proxies_only(backend: Backend) {
     let app = TestApp::on(backend);
     let ada = app.admin("ada").await;
-    let lies = [("X-Forwarded-For", "198.51.100.7"), ("Forwarded", "for=198.51.100.7"), ("X-Real-IP", "198.51.100.7")];
+    let lies = [
+        ("X-Forwarded-For", "198.51.100.7"),
+        ("Forwarded", "for=198.51.100.7"),
+        ("X-Real-IP", "198.51.100.7"),
+    ];
     let rows = seen_from(&ada, &lies).await.join("\n");
-    assert!(rows.contains("127.0.0.1") && !rows.contains("198.51.100.7"), "{rows}");
+    assert!(
+        rows.contains("127.0.0.1") && !rows.contains("198.51.100.7"),
+        "{rows}"
+    );
 
-    let app = Setup::on(backend).with("INSIGHT_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8").start();
+    let app = Setup::on(backend)
+        .with("INSIGHT_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+        .start();
     let ada = app.admin("ada").await;
-    let way = [("X-Forwarded-For", "192.0.2.66, 198.51.100.7, 10.2.3.4"), ("X-Real-IP", "192.0.2.67")];
+    let way = [
+        ("X-Forwarded-For", "192.0.2.66, 198.51.100.7, 10.2.3.4"),
+        ("X-Real-IP", "192.0.2.67"),
+    ];
     let rows = seen_from(&ada, &way).await.join("\n");
     assert!(rows.contains("198.51.100.7"), "{rows}");
-    assert!(!rows.contains("192.0.2.") && !rows.contains("10.2.3.4"), "{rows}");
+    assert!(
+        !rows.contains("192.0.2.") && !rows.contains("10.2.3.4"),
+        "{rows}"
+    );
 }
 
 async fn a_session_cookie_that_was_changed_is_none(app: TestApp) {
@@ -498,7 +572,14 @@ async fn a_session_cookie_that_was_changed_is_none(app: TestApp) {
     let (first, rest) = cookie.split_at(1);
     let other = if first == "A" { "B" } else { "A" };
     let longer = format!("{cookie}A");
-    for changed in ["", "x", &format!("{other}{rest}"), &longer, &cookie[44..], &"A".repeat(5_000)] {
+    for changed in [
+        "",
+        "x",
+        &format!("{other}{rest}"),
+        &longer,
+        &cookie[44..],
+        &"A".repeat(5_000),
+    ] {
         ada.set_cookie("sid", Some(changed));
         ada.get("/security").await.expect_redirect("/sign-in");
     }
@@ -547,7 +628,10 @@ async fn every_link_on_every_page_leads_somewhere(app: TestApp) {
             let (to, fragment) = href.split_once('#').unwrap_or((href, ""));
             if to.is_empty() && !fragment.is_empty() {
                 let target = format!("[id=\"{fragment}\"]");
-                assert!(!page.all(&target).is_empty(), "{path}: {href} leads nowhere");
+                assert!(
+                    !page.all(&target).is_empty(),
+                    "{path}: {href} leads nowhere"
+                );
             }
             let to = match to.strip_prefix('?') {
                 Some(query) => format!("{}?{query}", page.path.split('?').next().unwrap_or("")),

@@ -228,13 +228,16 @@ impl Page {
 
     /// The card or section with this heading.
     pub fn section(&self, heading: &str) -> Page {
-        let found = self.all("section, article, fieldset").into_iter().find(|s| {
-            let heads = css("h2, h3, legend");
-            let mut heads = s.select(&heads);
-            heads.next().is_some_and(|h| {
-                called(h, heading) || text_without(h, &["count", "badge"]) == heading
-            })
-        });
+        let found = self
+            .all("section, article, fieldset")
+            .into_iter()
+            .find(|s| {
+                let heads = css("h2, h3, legend");
+                let mut heads = s.select(&heads);
+                heads.next().is_some_and(|h| {
+                    called(h, heading) || text_without(h, &["count", "badge"]) == heading
+                })
+            });
         match found {
             Some(section) => self.part(section.id()),
             None => self.fail(&format!("there is no section \"{heading}\"")),
@@ -324,7 +327,10 @@ impl Page {
             .iter()
             .filter(|l| called(**l, label))
             .filter_map(|l| match l.attr("for") {
-                Some(id) => self.html().select(&controls).find(|c| c.attr("id") == Some(id)),
+                Some(id) => self
+                    .html()
+                    .select(&controls)
+                    .find(|c| c.attr("id") == Some(id)),
                 None => l.select(&controls).next(),
             })
             .collect();
@@ -379,7 +385,8 @@ impl Page {
             .into_iter()
             .filter(|e| {
                 e.attr("type") != Some("button")
-                    && (called(*e, words) || e.attr("value") == Some(words) && e.value().name() == "input")
+                    && (called(*e, words)
+                        || e.attr("value") == Some(words) && e.value().name() == "input")
             })
             .collect();
         let there = || -> Vec<String> {
@@ -392,7 +399,10 @@ impl Page {
             a.attr("href").is_some() && a.attr("href") == b.attr("href")
         };
         match found.as_slice() {
-            [] => Err(format!("nothing to press is called \"{words}\", only {:?}", there())),
+            [] => Err(format!(
+                "nothing to press is called \"{words}\", only {:?}",
+                there()
+            )),
             [first, rest @ ..] if rest.iter().all(|e| same(*first, *e)) => {
                 if first.attr("disabled").is_some() || first.attr("aria-disabled").is_some() {
                     return Err(format!("\"{words}\" is disabled"));
@@ -420,7 +430,10 @@ impl Page {
             };
         }
         let form = match button.attr("form") {
-            Some(id) => self.html().select(&css("form")).find(|f| f.attr("id") == Some(id)),
+            Some(id) => self
+                .html()
+                .select(&css("form"))
+                .find(|f| f.attr("id") == Some(id)),
             None => button
                 .ancestors()
                 .filter_map(ElementRef::wrap)
@@ -455,9 +468,10 @@ impl Page {
                 None => control.ancestors().any(|a| a.id() == form.id()),
             };
             let disabled = control.attr("disabled").is_some()
-                || control.ancestors().filter_map(ElementRef::wrap).any(|a| {
-                    a.value().name() == "fieldset" && a.attr("disabled").is_some()
-                });
+                || control
+                    .ancestors()
+                    .filter_map(ElementRef::wrap)
+                    .any(|a| a.value().name() == "fieldset" && a.attr("disabled").is_some());
             let (Some(name), true, false) = (control.attr("name"), inside, disabled) else {
                 continue;
             };
@@ -550,7 +564,11 @@ impl Page {
             "{problem}\n--- {} {}{to}\n{}\n{}",
             self.status,
             self.path,
-            if self.is_html() { self.title() } else { String::new() },
+            if self.is_html() {
+                self.title()
+            } else {
+                String::new()
+            },
             self.text()
         )
     }

@@ -45,7 +45,10 @@ pub fn problems(page: &Page) -> Vec<String> {
     }
     let typed = page.header("content-type");
     let text = typed.starts_with("text/");
-    rule(!text || typed.contains("charset=utf-8"), "text without charset");
+    rule(
+        !text || typed.contains("charset=utf-8"),
+        "text without charset",
+    );
     let empty = page.body.is_empty();
     rule(empty || !typed.is_empty(), "a body without a type");
     let fixed = page.path.starts_with("/static/") && page.status == 200;
@@ -63,9 +66,15 @@ pub fn problems(page: &Page) -> Vec<String> {
     for cookie in page.headers.get_all("set-cookie") {
         let cookie = cookie.to_str().unwrap_or("");
         for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
-            rule(cookie.contains(part), &format!("cookie without {part}: {cookie}"));
+            rule(
+                cookie.contains(part),
+                &format!("cookie without {part}: {cookie}"),
+            );
         }
-        rule(!cookie.contains("Domain="), &format!("cookie for a domain: {cookie}"));
+        rule(
+            !cookie.contains("Domain="),
+            &format!("cookie for a domain: {cookie}"),
+        );
     }
     if page.is_html() && !empty {
         problems.extend(document_problems(page));
@@ -84,7 +93,11 @@ fn document_problems(page: &Page) -> Vec<String> {
     let source = page.source();
     rule(source.starts_with("<!doctype html>"), "no doctype");
     rule(source.trim_end().ends_with("</html>"), "not whole");
-    let problem = html.errors.first().map(|e| e.to_string()).unwrap_or_default();
+    let problem = html
+        .errors
+        .first()
+        .map(|e| e.to_string())
+        .unwrap_or_default();
     rule(problem.is_empty(), &format!("not well-formed: {problem}"));
 
     let policy = page.header("content-security-policy");
@@ -105,8 +118,14 @@ fn document_problems(page: &Page) -> Vec<String> {
         for (attribute, content) in value.attrs() {
             let here = format!("<{name} {attribute}=\"{content}\">");
             rule(attribute != "style", &format!("inline style: {here}"));
-            rule(!attribute.starts_with("on"), &format!("inline handler: {here}"));
-            let address = matches!(attribute, "href" | "src" | "action" | "formaction" | "poster");
+            rule(
+                !attribute.starts_with("on"),
+                &format!("inline handler: {here}"),
+            );
+            let address = matches!(
+                attribute,
+                "href" | "src" | "action" | "formaction" | "poster"
+            );
             if address {
                 let own = (content.starts_with('/') && !content.starts_with("//"))
                     || content.starts_with('#')
@@ -131,12 +150,19 @@ fn document_problems(page: &Page) -> Vec<String> {
                 rule(nonces.contains(nonce), "a style sheet without the nonce");
             }
             "form" if value.attr("method") == Some("post") => {
-                let token = element.select(&super::page::css("input[name=csrf]")).count();
+                let token = element
+                    .select(&super::page::css("input[name=csrf]"))
+                    .count();
                 let action = value.attr("action").unwrap_or("");
-                rule(token == 1, &format!("the form to {action} has {token} tokens"));
+                rule(
+                    token == 1,
+                    &format!("the form to {action} has {token} tokens"),
+                );
             }
             "form" => {
-                let token = element.select(&super::page::css("input[name=csrf]")).count();
+                let token = element
+                    .select(&super::page::css("input[name=csrf]"))
+                    .count();
                 rule(token == 0, "a token would go into an address");
             }
             "input" | "select" | "textarea" => {
@@ -161,10 +187,16 @@ fn document_problems(page: &Page) -> Vec<String> {
     rule(lang == Some("en"), "no language");
     rule(page.all("h1").len() == 1, "not one h1");
     rule(page.all("main").len() == 1, "not one main");
-    rule(page.title().ends_with("– Insight"), "the title does not name the product");
+    rule(
+        page.title().ends_with("– Insight"),
+        "the title does not name the product",
+    );
     rule(!page.h1().is_empty(), "an empty h1");
     let refused = page.title().starts_with("Error: ");
     let summary = !page.all(".error-summary").is_empty();
-    rule(!summary || refused, "the title of a refused form does not begin with Error");
+    rule(
+        !summary || refused,
+        "the title of a refused form does not begin with Error",
+    );
     problems
 }
