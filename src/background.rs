@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::credentials::{sessions, throttle};
-use crate::{App, Error, Result, audit, mail};
+use crate::{App, Error, Result, audit, mail, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const HOUSEKEEPING: u64 = 720;
 /// Runs the mail worker and the jobs until `stop` says so.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
     let (mail, ()) = tokio::join!(
-        mail::worker::run(app.clone(), |_, _| Ok(()), stop.clone()),
+        mail::worker::run(app.clone(), subscribers::mark_bounced, stop.clone()),
         jobs(app, stop),
     );
     mail
@@ -50,7 +50,8 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Everything that is due now.
-pub fn do_due_work(_app: &App) -> Result<()> {
+pub fn do_due_work(app: &App) -> Result<()> {
+    subscribers::announcements::address_due(app)?;
     Ok(())
 }
 

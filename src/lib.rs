@@ -31,9 +31,16 @@ pub mod config;
 pub mod credentials;
 pub mod db;
 pub mod error;
+pub mod invitations;
 pub mod mail;
+pub mod members;
 pub mod routes;
 pub mod schema;
+pub mod sign_in;
+pub mod operators;
+pub mod routes;
+pub mod schema;
+pub mod subscribers;
 pub mod web;
 
 use std::sync::Arc;

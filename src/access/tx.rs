@@ -86,6 +86,13 @@ impl<'a, P: Proof> Tx<'a, P> {
         self.actor.name = name.to_owned();
     }
 
+    /// Names somebody who has no user here: whoever holds the link in a mail to this address. It replaces a person
+    /// who happens to be signed in, perhaps to another account.
+    pub fn act_as_outsider(&mut self, email: &str) {
+        self.actor.user = None;
+        self.actor.name = email.to_owned();
+    }
+
     /// Asks for the mail worker to be woken after the commit.
     pub(crate) fn mail_queued(&mut self) {
         self.mail_queued = true;

@@ -131,8 +131,8 @@ pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
         }
         if seq != length {
             return Ok(Err(Broken {
-                seq: seq + 1,
-                why: "the last entries are missing",
+                seq: seq.min(length) + 1,
+                why: "entries at the end are missing, or the number of entries was changed",
             }));
         }
         if seq > 0 && previous != head {
@@ -144,6 +144,18 @@ pub fn verify(app: &App, account: AccountId) -> Result<Result<i64, Broken>> {
         Ok(Ok(seq))
     })
 }
+
+/// What [`verify`] says of every account, by name.
+pub fn verify_all(app: &App) -> Result<Vec<(String, Result<i64, Broken>)>> {
+    heads(app)?
+        .into_iter()
+        .map(|head| Ok((head.name, verify(app, head.account)?)))
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;
 
 /// The end of an account's chain. Kept outside the database, it proves later that nothing was cut off.
 #[derive(Queryable)]

@@ -44,6 +44,7 @@ events! {
     SubscriberAdded { email: String } = "subscriber.added", "Subscriber added";
     SubscriberRemoved { email: String } = "subscriber.removed", "Subscriber removed";
     SubscriberLeft { email: String } = "subscriber.unsubscribed", "Subscriber unsubscribed";
+    SubscriberActivated { email: String, before: String } = "subscriber.activated", "Subscriber activated again";
     SubscriberBounced { email: String, answer: String } = "subscriber.bouncing", "Subscriber bounced";
     ProductUpdatesChosen { on: bool } = "product-updates.chosen", "Product updates chosen";
     OperatorMarked { name: String, email: String } = "operator.marked", "Operator marked";
@@ -51,7 +52,7 @@ events! {
 }
 
 impl Event {
-    /// What happened, as a sentence that follows the actor's name in the list.
+    /// What happened, as a sentence that stands after the actor's name: it begins with what they did.
     pub fn sentence(&self) -> String {
         use Event::*;
         match self {
@@ -70,10 +71,10 @@ impl Event {
                 if *new_device { ", a new device" } else { "" },
             ),
             SignInRefused { email, code: false } => {
-                format!("A sign-in as {email} was refused: wrong password")
+                format!("Refused a sign-in as {email}: wrong password")
             }
             SignInRefused { email, code: true } => {
-                format!("A sign-in as {email} was refused: right password, wrong code")
+                format!("Refused a sign-in as {email}: right password, wrong code")
             }
             SessionsEnded { name, count: 1 } => format!("Ended a session of {name}"),
             SessionsEnded { name, count } => format!("Ended {count} sessions of {name}"),
@@ -91,7 +92,7 @@ impl Event {
             }
             InvitationRevoked { email } => format!("Revoked the invitation to {email}"),
             MemberJoined { name, email, roles } => {
-                format!("{name} ({email}) joined with {roles}")
+                format!("Joined as {name} ({email}) with {roles}")
             }
             RolesChanged { name, email, .. } => {
                 format!("Changed the platform roles of {name} ({email})")
@@ -120,41 +121,95 @@ impl Event {
                 Some(to) => format!("Removed {name} ({email}); records go to {to}"),
                 None => format!("Removed {name} ({email})"),
             },
+            MembersExported { filter, rows: 1 } => format!("Exported 1 member as CSV ({filter})"),
             MembersExported { filter, rows } => {
                 format!("Exported {rows} members as CSV ({filter})")
             }
             SubscriberAdded { email } => format!("Added the subscriber {email}"),
             SubscriberRemoved { email } => format!("Removed the subscriber {email}"),
-            SubscriberLeft { email } => format!("{email} unsubscribed from product updates"),
+            SubscriberLeft { email } => format!("Unsubscribed {email} from product updates"),
+            SubscriberActivated { email, .. } => {
+                format!("Activated the subscriber {email} again")
+            }
             SubscriberBounced { email, .. } => {
-                format!("Mail to the subscriber {email} bounced")
+                format!("Stopped mail to the subscriber {email}: it bounced")
             }
             ProductUpdatesChosen { on: true } => "Turned product updates on".into(),
             ProductUpdatesChosen { on: false } => "Turned product updates off".into(),
             OperatorMarked { name, email } => {
-                format!("{name} ({email}) was marked as an operator of this installation")
+                format!("Marked {name} ({email}) as an operator of this installation")
             }
             AuditLogExported { filter } => format!("Exported the audit log as CSV ({filter})"),
         }
     }
 
-    /// Before and after, for events that change one value into another.
-    pub fn before_after(&self) -> Option<(String, String)> {
+    /// What the event changed from one value into another.
+    pub fn changes(&self) -> Vec<Change> {
+        use Event::*;
         match self {
-            Event::RolesChanged { before, after, .. } => Some((before.clone(), after.clone())),
-            Event::MemberRemoved {
+            MemberInvited { roles, .. } | MemberJoined { roles, .. } => {
+                vec![Change::new("Platform roles", "", roles)]
+            }
+            RolesChanged { before, after, .. } => {
+                vec![Change::new("Platform roles", before, after)]
+            }
+            TwoFactorReset { password_too, .. } => {
+                let password = password_too.then(|| Change::new("Password", "Set", "None"));
+                [Change::new("2FA", "On", "Needs set-up")]
+                    .into_iter()
+                    .chain(password)
+                    .collect()
+            }
+            MemberRemoved {
+                transferred_to,
                 invitations_revoked,
                 ..
-            } if *invitations_revoked > 0 => Some((
-                format!("Member, {invitations_revoked} open invitations"),
-                "Not a member, invitations revoked".into(),
-            )),
-            Event::MemberRemoved { .. } => Some(("Member".into(), "Not a member".into())),
-            Event::TwoFactorReset { .. } => Some(("2FA on".into(), "Needs set-up".into())),
-            Event::SubscriberBounced { answer, .. } => {
-                Some(("Active".into(), format!("Bouncing: {answer}")))
+            } => {
+                let records = transferred_to
+                    .as_ref()
+                    .map(|to| Change::new("Records assigned to", "This member", to));
+                let invitations = (*invitations_revoked > 0).then(|| {
+                    Change::new("Invitations", &invitations_revoked.to_string(), "Revoked")
+                });
+                [Change::new("Membership", "Member", "Removed")]
+                    .into_iter()
+                    .chain(records)
+                    .chain(invitations)
+                    .collect()
             }
-            _ => None,
+            SubscriberAdded { .. } => vec![Change::new("State", "", "Active")],
+            SubscriberLeft { .. } => vec![Change::new("State", "Subscribed", "Unsubscribed")],
+            SubscriberActivated { before, .. } => vec![Change::new("State", before, "Active")],
+            SubscriberBounced { answer, .. } => vec![
+                Change::new("State", "Active", "Bouncing"),
+                Change::new("Mail server's answer", "", answer),
+            ],
+            ProductUpdatesChosen { on: true } => {
+                vec![Change::new("Product updates", "Off", "On")]
+            }
+            ProductUpdatesChosen { on: false } => {
+                vec![Change::new("Product updates", "On", "Off")]
+            }
+            OperatorMarked { .. } => vec![Change::new("Operator", "No", "Yes")],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// One value before and after; an empty one was not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub what: &'static str,
+    pub before: String,
+    pub after: String,
+}
+
+impl Change {
+    fn new(what: &'static str, before: &str, after: &str) -> Change {
+        Change {
+            what,
+            before: before.to_owned(),
+            after: after.to_owned(),
         }
     }
 }

@@ -10,8 +10,8 @@ pub mod query;
 
 use diesel::prelude::*;
 
-pub use chain::{Broken, Head, first_hash, heads, verify};
-pub use event::Event;
+pub use chain::{Broken, Head, first_hash, heads, verify, verify_all};
+pub use event::{Change, Event};
 
 use crate::Result;
 use crate::access::{Proof, Tx};

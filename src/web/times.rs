@@ -119,7 +119,7 @@ pub fn time_html(zone: &Zone, now: Timestamp, moment: Timestamp) -> TimeHtml {
         _ => day_words(local.date()),
     };
     TimeHtml {
-        machine: instant(moment).strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        machine: iso(moment),
         words: format!("{day}, {:02}:{:02}", local.hour(), local.minute()),
     }
 }
@@ -127,6 +127,19 @@ pub fn time_html(zone: &Zone, now: Timestamp, moment: Timestamp) -> TimeHtml {
 /// The day of a moment in `zone`: "3 Mar 2026".
 pub fn date(zone: &Zone, moment: Timestamp) -> String {
     day_words(zone.local(moment).date())
+}
+
+/// A moment for machines and files: "2026-11-22T08:41:00Z".
+pub fn iso(moment: Timestamp) -> String {
+    instant(moment).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The instant at which the day `days_on` after a typed "2026-11-22" begins in `zone`. Nothing when that is no day.
+pub fn start_of_day(zone: &Zone, typed: &str, days_on: i64) -> Option<Timestamp> {
+    let day: Date = typed.parse().ok().filter(|_| typed.len() == 10)?;
+    let day = day.checked_add(jiff::Span::new().days(days_on)).ok()?;
+    let start = day.to_zoned(zone.zone.clone()).ok()?;
+    Some(Timestamp(start.timestamp().as_microsecond()))
 }
 
 /// How long something is still valid, or since when it is not: "Expires in 7 days", "Expired yesterday".
@@ -233,6 +246,23 @@ mod tests {
     fn a_day_is_the_day_in_the_zone() {
         assert_eq!(date(&oslo(), at("2026-03-02T23:30:00Z")), "3 Mar 2026");
         assert_eq!(date(&Zone::utc(), at("2026-03-02T23:30:00Z")), "2 Mar 2026");
+    }
+
+    #[test]
+    fn a_typed_day_begins_at_midnight_in_the_zone() {
+        let start = |day, on| start_of_day(&oslo(), day, on).map(iso);
+        assert_eq!(start("2026-11-22", 0).unwrap(), "2026-11-21T23:00:00Z");
+        assert_eq!(start("2026-03-29", 1).unwrap(), "2026-03-29T22:00:00Z");
+        for wrong in [
+            "",
+            "22.11.2026",
+            "2026-02-30",
+            "2026-11-22T10:00",
+            "+002026-11-22",
+        ] {
+            assert_eq!(start(wrong, 0), None, "{wrong}");
+        }
+        assert_eq!(start("9999-12-31", 1), None);
     }
 
     #[test]

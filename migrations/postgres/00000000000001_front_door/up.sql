@@ -242,8 +242,8 @@ CREATE TABLE audit_entries (
   hash BYTEA NOT NULL,
   PRIMARY KEY (account_id, seq)
 );
-CREATE INDEX audit_by_action ON audit_entries (account_id, action, seq);
-CREATE INDEX audit_by_actor ON audit_entries (account_id, actor_id, seq);
+CREATE INDEX audit_by_action ON audit_entries (account_id, action, at, seq);
+CREATE INDEX audit_by_actor ON audit_entries (account_id, actor_id, at, seq);
 CREATE INDEX audit_by_time ON audit_entries (account_id, at, seq);
 
 ALTER TABLE accounts ADD FOREIGN KEY (id, owner_member_id) REFERENCES members (account_id, id);

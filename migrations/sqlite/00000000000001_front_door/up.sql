@@ -243,8 +243,8 @@ CREATE TABLE audit_entries (
   hash BLOB NOT NULL,
   PRIMARY KEY (account_id, seq)
 );
-CREATE INDEX audit_by_action ON audit_entries (account_id, action, seq);
-CREATE INDEX audit_by_actor ON audit_entries (account_id, actor_id, seq);
+CREATE INDEX audit_by_action ON audit_entries (account_id, action, at, seq);
+CREATE INDEX audit_by_actor ON audit_entries (account_id, actor_id, at, seq);
 CREATE INDEX audit_by_time ON audit_entries (account_id, at, seq);
 
 CREATE TRIGGER audit_entries_no_update BEFORE UPDATE ON audit_entries
