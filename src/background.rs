@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::credentials::{sessions, throttle};
+use crate::sign_in::devices;
 use crate::{App, Error, Result, audit, invitations, mail, subscribers};
 
 /// Between two looks for work that falls due.
@@ -61,9 +62,14 @@ pub fn do_due_work(app: &App) -> Result<()> {
 /// Deletes what is over, and writes the heads of the audit chains to the log, so that a copy of them leaves the
 /// database.
 pub fn keep_house(app: &App) -> Result<()> {
-    let (sessions, throttles) =
-        app.system_write(|tx| Ok((sessions::sweep(tx)?, throttle::sweep(tx)?)))?;
-    tracing::info!(sessions, throttles, "swept");
+    let (sessions, throttles, browsers) = app.system_write(|tx| {
+        Ok((
+            sessions::sweep(tx)?,
+            throttle::sweep(tx)?,
+            devices::sweep(tx)?,
+        ))
+    })?;
+    tracing::info!(sessions, throttles, browsers, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,
