@@ -31,10 +31,13 @@ pub mod config;
 pub mod credentials;
 pub mod db;
 pub mod error;
+pub mod invitations;
 pub mod mail;
+pub mod members;
 pub mod operators;
 pub mod routes;
 pub mod schema;
+pub mod sign_in;
 pub mod subscribers;
 pub mod web;
 

@@ -8,8 +8,14 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
+use crate::accounts::pages as accounts;
+use crate::accounts::setup_pages;
+use crate::invitations::{self, register_pages};
+use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
 use crate::web::csrf;
+use crate::web::frame::ENVIRONMENT_GROUP;
 use crate::web::request::Request;
 use crate::{Error, Result, audit, subscribers};
 
@@ -132,8 +138,116 @@ pub fn find(method: Method, path: &str) -> Option<&'static Route> {
         .find(|r| r.method == method && r.path == path)
 }
 
+#[rustfmt::skip]
 fn rows() -> Vec<Route> {
     vec![
+        // Signing in.
+        get("/sign-in", sign_in::sign_in::show),
+        post("/sign-in", sign_in::sign_in::sign_in),
+        get("/sign-in/code", sign_in::code::show),
+        post("/sign-in/code", sign_in::code::confirm),
+        post("/sign-out", sign_in::sign_in::sign_out),
+        get("/forgot-password", sign_in::new_password::forgot),
+        post("/forgot-password", sign_in::new_password::ask),
+        get("/new-password/{token}", sign_in::new_password::open),
+        get("/new-password", sign_in::new_password::show),
+        post("/new-password", sign_in::new_password::set),
+        get("/set-up-access/{token}", sign_in::set_up_access::open),
+        get("/set-up-access", sign_in::set_up_access::show),
+        post("/set-up-access", sign_in::set_up_access::prove),
+        get("/set-up-access/two-factor", sign_in::set_up_access::show_two_factor),
+        post("/set-up-access/two-factor", sign_in::set_up_access::bind),
+        get("/step-up", sign_in::step_up::show),
+        post("/step-up", sign_in::step_up::confirm),
+        // Oneself.
+        get("/security", sign_in::security::show),
+        get("/security/password", sign_in::security::show_password).fresh_code(),
+        post("/security/password", sign_in::security::set_password).fresh_code(),
+        get("/security/two-factor", sign_in::two_factor::ask).fresh_code(),
+        post("/security/two-factor", sign_in::two_factor::start).fresh_code(),
+        get("/security/two-factor/new", sign_in::two_factor::show).fresh_code(),
+        post("/security/two-factor/new", sign_in::two_factor::bind).fresh_code(),
+        get("/security/recovery-codes", sign_in::recovery_codes::ask).fresh_code(),
+        post("/security/recovery-codes", sign_in::recovery_codes::regenerate).fresh_code(),
+        post("/security/product-updates", sign_in::security::set_product_updates),
+        post("/security/display", sign_in::security::set_display),
+        get("/recovery-codes", sign_in::recovery_codes::show),
+        post("/recovery-codes", sign_in::recovery_codes::saved),
+        post("/recovery-codes/download", sign_in::recovery_codes::download),
+        get("/sessions", sign_in::own_sessions::show),
+        post("/sessions/{session}/end", sign_in::own_sessions::end),
+        post("/sessions/end-others", sign_in::own_sessions::end_others),
+        // First start.
+        get("/setup/{token}", setup_pages::open),
+        get("/setup", setup_pages::show),
+        post("/setup", setup_pages::save),
+        get("/setup/two-factor", setup_pages::two_factor),
+        post("/setup/two-factor", setup_pages::finish),
+        // Invitations and registration.
+        get("/shared/insight-users/invite", invitations::pages::form),
+        post("/shared/insight-users/invite", invitations::pages::send).max_body(64 * 1024),
+        post(
+            "/shared/insight-users/invitations/{invitation}/resend",
+            invitations::row_pages::resend,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copied_link,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/copy-link",
+            invitations::row_pages::copy_link,
+        ),
+        get(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke,
+        ),
+        post(
+            "/shared/insight-users/invitations/{invitation}/revoke",
+            invitations::row_pages::revoke_now,
+        ),
+        get("/register/{token}", register_pages::open),
+        get("/register", register_pages::show),
+        post("/register", register_pages::save),
+        get("/register/two-factor", register_pages::two_factor),
+        post("/register/two-factor", register_pages::finish),
+        post("/register/join", register_pages::join),
+        // Start pages and accounts.
+        get("/", accounts::home),
+        get("/{environment}", accounts::start).menu(ENVIRONMENT_GROUP, "Start", "checklist"),
+        get("/accounts", accounts::index),
+        post("/accounts/switch", accounts::switch),
+        // Members.
+        get("/shared/insight-users", index_pages::index).menu("Shared", "Insight users", "users"),
+        get("/shared/insight-users/members.csv", index_pages::csv),
+        get(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::show,
+        ),
+        post(
+            "/shared/insight-users/members/{member}/roles",
+            roles_pages::save,
+        ),
+        get(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/reset-2fa",
+            reset_pages::act,
+        )
+        .fresh_code(),
+        get(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::show,
+        )
+        .fresh_code(),
+        post(
+            "/shared/insight-users/members/{member}/remove",
+            remove_pages::act,
+        )
+        .fresh_code(),
         // Subscribers and product updates.
         get(
             "/shared/insight-users/subscribers/new",

@@ -1,13 +1,21 @@
 //! Companies: making one, its first people, first start, switching between accounts.
 
+pub mod first_start;
+pub mod pages;
+pub mod setup_pages;
+
 use diesel::prelude::*;
 
-use crate::access::{PlatformRoles, Proof, Tx};
+use crate::access::{InAccount, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
+use crate::credentials::names::{CompanyName, PersonName};
+use crate::credentials::sessions;
+use crate::credentials::throttle::{self, Bucket};
+use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
-use crate::schema::{accounts, members, profiles, users};
-use crate::{Result, on_each};
+use crate::schema::{accounts, devices, members, profiles, users};
+use crate::{App, Error, Result, db, invitations, on_each};
 
 /// Name of the profile that every account has and that cannot be deleted.
 pub const STANDARD_PROFILE: &str = "Standard User";
@@ -50,7 +58,7 @@ pub fn create_user<P: Proof>(
     home: AccountId,
 ) -> Result<UserId> {
     let now = tx.now();
-    Ok(diesel::insert_into(users::table)
+    diesel::insert_into(users::table)
         .values((
             users::email.eq(email.as_str()),
             users::name.eq(name),
@@ -59,7 +67,70 @@ pub fn create_user<P: Proof>(
             users::created_at.eq(now),
         ))
         .returning(users::id)
-        .get_result(tx.conn())?)
+        .get_result(tx.conn())
+        .map_err(|e| {
+            if db::is_taken(&e) {
+                Error::refused(
+                    "There is a sign-in with this e-mail address by now. Open the link again.",
+                )
+            } else {
+                e.into()
+            }
+        })
+}
+
+/// Gives a user who is not a member anywhere a new beginning: name and password as chosen now, and nothing left of
+/// sessions, known devices and marks of the time before. `home` is the account that invites the person back.
+pub fn renew_user<P: Proof>(
+    tx: &mut Tx<P>,
+    user: UserId,
+    email: &Email,
+    name: &str,
+    password: &str,
+    home: AccountId,
+) -> Result<()> {
+    diesel::update(users::table.filter(users::id.eq(user)))
+        .set((
+            users::name.eq(name),
+            users::password.eq(Some(password)),
+            users::home_account_id.eq(home),
+            users::operator.eq(false),
+        ))
+        .execute(tx.conn())?;
+    let name_key = name.to_lowercase();
+    diesel::update(members::table.filter(members::user_id.eq(user)))
+        .set((
+            members::search_text.eq(format!("{name_key} {email}")),
+            members::name_key.eq(&name_key),
+        ))
+        .execute(tx.conn())?;
+    diesel::delete(devices::table.filter(devices::user_id.eq(user))).execute(tx.conn())?;
+    sessions::end_all(tx, user, None)?;
+    let counter = Bucket::password_of(&tx.app().keys, email);
+    throttle::clear(tx, &[counter])
+}
+
+/// `insight account create`: one more account, without members, and an invitation for the person who becomes its
+/// first administrator and its owner.
+pub fn create_with_invitation(
+    app: &App,
+    company: &CompanyName,
+    admin: &Email,
+    name: Option<&PersonName>,
+) -> Result<AccountId> {
+    app.system_write(|tx| {
+        let account = create(tx, company.as_str())?;
+        let grants = Grants {
+            roles: PlatformRoles {
+                admin: true,
+                ..PlatformRoles::default()
+            },
+            profile: Some(standard_profile(tx, account)?),
+            role: None,
+        };
+        invitations::invite_first(tx, account, admin, name, grants)?;
+        Ok(account)
+    })
 }
 
 /// What a new member may do.
@@ -143,4 +214,74 @@ pub fn none_yet<P: Proof>(tx: &mut Tx<P>) -> Result<bool> {
         .first(tx.conn())
         .optional()?;
     Ok(first.is_none())
+}
+
+/// One of a person's own accounts.
+#[derive(Clone, Debug)]
+pub struct Own {
+    pub account: AccountId,
+    pub name: String,
+    pub roles: PlatformRoles,
+    pub last_activity_at: Timestamp,
+}
+
+/// The accounts the caller is an active member of, by name.
+pub fn own<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<Own>> {
+    type Row = (AccountId, String, (bool, bool, bool), Timestamp);
+    let user = tx.me().user;
+    let rows: Vec<Row> = members::table
+        .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))
+        .filter(members::user_id.eq(user))
+        .filter(members::removed_at.is_null())
+        .order((accounts::name, accounts::id))
+        .limit(500)
+        .select((
+            accounts::id,
+            accounts::name,
+            (members::viewer, members::technician, members::admin),
+            members::last_activity_at,
+        ))
+        .load(tx.conn())?;
+    Ok(rows
+        .into_iter()
+        .map(|(account, name, ticks, last_activity_at)| Own {
+            account,
+            name,
+            roles: PlatformRoles {
+                viewer: ticks.0,
+                technician: ticks.1,
+                admin: ticks.2,
+            },
+            last_activity_at,
+        })
+        .collect())
+}
+
+/// Takes the caller's session into another account of theirs, under a new token. An account they are not an active
+/// member of does not exist.
+pub fn enter<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<(String, Token)> {
+    let (user, now) = (tx.me().user, tx.now());
+    // Locked first: a removal at the same time ends the sessions it finds, and must find this one.
+    db::lock_account(tx.conn(), account)?;
+    let name: String = accounts::table
+        .filter(accounts::id.eq(account))
+        .select(accounts::name)
+        .first(tx.conn())
+        .optional()?
+        .ok_or(Error::NotFound)?;
+    let entered = diesel::update(members::table)
+        .filter(members::account_id.eq(account))
+        .filter(members::user_id.eq(user))
+        .filter(members::removed_at.is_null())
+        .set(members::last_activity_at.eq(now))
+        .execute(tx.conn())?;
+    if entered != 1 {
+        return Err(Error::NotFound);
+    }
+    let token = sessions::enter(tx, account)?;
+    let event = Event::AccountEntered {
+        account: name.clone(),
+    };
+    audit::record(tx, account, &event)?;
+    Ok((name, token))
 }

@@ -3,11 +3,13 @@
 
 use askama::Template;
 
+use super::passwords::{Context, Password};
 use super::totp::{self, Secret};
-use crate::Result;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
+use crate::web::request::Form;
 use crate::web::shell::Shell;
+use crate::{App, Error, Result};
 
 /// QR code, the same secret as text, and the field that proves it.
 #[derive(Template)]
@@ -20,6 +22,8 @@ struct TwoFactorPage<'a> {
     qr: Svg,
     secret: String,
     foot: String,
+    /// Where what was entered before can be corrected, or empty.
+    back: &'a str,
     errors: &'a Errors,
 }
 
@@ -45,8 +49,20 @@ pub struct Place<'a> {
 
 /// The page, or with errors the refused one. The field is `code`.
 pub fn page(
+    shell: Shell,
+    place: Place,
+    secret: &Secret,
+    email: &str,
+    errors: &Errors,
+) -> Result<Answer> {
+    page_with_back(shell, place, "", secret, email, errors)
+}
+
+/// The same with a way `back` to the step before.
+pub fn page_with_back(
     mut shell: Shell,
     place: Place,
+    back: &str,
     secret: &Secret,
     email: &str,
     errors: &Errors,
@@ -60,6 +76,7 @@ pub fn page(
         qr: Svg(totp::qr_svg(&secret.provisioning_uri("Insight", email))),
         secret: secret.grouped(),
         foot: place.foot,
+        back,
         errors,
     };
     if refused {
@@ -71,3 +88,29 @@ pub fn page(
 
 /// What a wrong code is answered with, wherever a code is typed.
 pub const WRONG_CODE: &str = "This code is not right. Codes change every 30 seconds.";
+
+/// The hash of the password that was chosen in the fields `password` and `repeat`; what is wrong with them goes to
+/// `errors`. It takes tens of milliseconds, so never inside a transaction; nothing is hashed for a form that is
+/// refused anyway.
+pub fn chosen_password(
+    app: &App,
+    form: &Form,
+    context: &Context,
+    errors: &mut Errors,
+) -> Result<String> {
+    let typed = form.one("password")?;
+    match Password::new(typed, context) {
+        Err(problem) => errors.add("password", problem.to_string()),
+        Ok(_) if form.one("repeat")? != typed => {
+            errors.add("repeat", "Type the same password twice.");
+        }
+        Ok(password) if errors.is_empty() => {
+            return app
+                .passwords
+                .hash(&app.keys, &password)
+                .map_err(Error::busy);
+        }
+        Ok(_) => {}
+    }
+    Ok(String::new())
+}

@@ -3,6 +3,10 @@
 //! Only the hash of a token is stored. Opening a link moves the token into a short cookie; only a POST consumes it,
 //! with one conditional statement, so that of two parallel uses one wins. What a person has entered so far is kept
 //! sealed with the link, so that a registration can be left and resumed.
+//!
+//! An invitation may have several live links: a reminder cannot repeat the first one, whose token nobody knows any
+//! more. They open the same door: whichever token is shown, the first live link of the invitation is the one that
+//! keeps what was entered, counts wrong codes and is consumed.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -76,6 +80,9 @@ pub struct Pending {
     pub password: String,
     /// The TOTP secret on the page: the same one until the code is right.
     pub secret: Vec<u8>,
+    /// Known to the one browser that has proved the password behind this link; empty where nothing is to be proved.
+    #[serde(default)]
+    pub browser: Vec<u8>,
 }
 
 /// A live link.
@@ -89,6 +96,16 @@ pub struct Link {
 /// Makes a link; every earlier one for the same subject is dead from now on.
 pub fn issue<P: Proof>(tx: &mut Tx<P>, subject: Subject) -> Result<Token> {
     revoke(tx, subject)?;
+    let expires_at = tx.now() + subject.lifetime();
+    issue_also(tx, subject, expires_at)
+}
+
+/// Makes one more link for a subject, beside those that are out already: for a reminder.
+pub fn issue_also<P: Proof>(
+    tx: &mut Tx<P>,
+    subject: Subject,
+    expires_at: Timestamp,
+) -> Result<Token> {
     let token = Token::new(subject.kind());
     let (account, invitation, user) = subject.parts();
     let now = tx.now();
@@ -100,7 +117,7 @@ pub fn issue<P: Proof>(tx: &mut Tx<P>, subject: Subject) -> Result<Token> {
             links::invitation_id.eq(invitation),
             links::user_id.eq(user),
             links::created_at.eq(now),
-            links::expires_at.eq(now + subject.lifetime()),
+            links::expires_at.eq(expires_at),
         ))
         .execute(tx.conn())?;
     Ok(token)
@@ -146,8 +163,7 @@ type Row = (
 /// The live link of a token; every dead or unknown one gives the same error.
 pub fn find<P: Proof>(tx: &mut Tx<P>, kind: TokenKind, token: &Token) -> Result<Link> {
     let now = tx.now();
-    let row: Option<Row> = links::table
-        .filter(links::token_hash.eq(token.hash().to_vec()))
+    let live = links::table
         .filter(links::kind.eq(kind.prefix()))
         .filter(links::used_at.is_null())
         .filter(links::revoked_at.is_null())
@@ -160,9 +176,26 @@ pub fn find<P: Proof>(tx: &mut Tx<P>, kind: TokenKind, token: &Token) -> Result<
             links::user_id,
             links::expires_at,
             links::pending,
-        ))
+        ));
+    let mut row: Option<Row> = live
+        .filter(links::token_hash.eq(token.hash().to_vec()))
         .first(tx.conn())
         .optional()?;
+    if let Some((_, Some(account), Some(invitation), ..)) = row {
+        // The first one even when it is dead of wrong codes: a reminder gives no further guesses.
+        let first: LinkId = links::table
+            .filter(links::account_id.eq(account))
+            .filter(links::invitation_id.eq(invitation))
+            .filter(links::used_at.is_null())
+            .filter(links::revoked_at.is_null())
+            .order(links::id)
+            .select(links::id)
+            .first(tx.conn())?;
+        row = live
+            .filter(links::id.eq(first))
+            .first(tx.conn())
+            .optional()?;
+    }
     let (id, account, invitation, user, expires_at, sealed) = row.ok_or(Error::LinkNotValid)?;
     let subject = match (kind, account, invitation, user) {
         (TokenKind::Setup, ..) => Subject::Setup,

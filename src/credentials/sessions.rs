@@ -101,18 +101,17 @@ pub fn complete<P: Proof>(tx: &mut Tx<P>, caller: &Caller, request: &Request) ->
 /// A new token for the same session, after a fresh code or another change of what it may do.
 pub fn renew<P: InAccount>(tx: &mut Tx<P>, fresh_code: bool) -> Result<Token> {
     let token = Token::new(TokenKind::Session);
-    let code_at = if fresh_code {
-        tx.now()
-    } else {
-        tx.me().code_at
-    };
+    let now = tx.now();
     let session = tx.me().session;
-    diesel::update(sessions::table.filter(sessions::id.eq(session)))
-        .set((
-            sessions::token_hash.eq(token.hash().to_vec()),
-            sessions::code_at.eq(code_at),
-        ))
+    let mine = sessions::table.filter(sessions::id.eq(session));
+    diesel::update(mine)
+        .set(sessions::token_hash.eq(token.hash().to_vec()))
         .execute(tx.conn())?;
+    if fresh_code {
+        diesel::update(mine)
+            .set((sessions::code_at.eq(now), sessions::code_failures.eq(0)))
+            .execute(tx.conn())?;
+    }
     Ok(token)
 }
 
@@ -184,14 +183,15 @@ pub fn own<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<Row>> {
         .load(tx.conn())?)
 }
 
-/// Counts a wrong code in a half session and gives how many there have been.
-pub fn count_wrong_code<P: Proof>(tx: &mut Tx<P>, session: SessionId) -> Result<i32> {
-    Ok(
-        diesel::update(sessions::table.filter(sessions::id.eq(session)))
-            .set(sessions::code_failures.eq(sessions::code_failures + 1))
-            .returning(sessions::code_failures)
-            .get_result(tx.conn())?,
-    )
+/// Counts a typed code, before it is checked so that parallel guesses cannot slip past, and gives how many there
+/// have been since the last right one.
+pub fn count_code<P: Proof>(tx: &mut Tx<P>, session: SessionId) -> Result<i32> {
+    diesel::update(sessions::table.filter(sessions::id.eq(session)))
+        .set(sessions::code_failures.eq(sessions::code_failures + 1))
+        .returning(sessions::code_failures)
+        .get_result(tx.conn())
+        .optional()?
+        .ok_or(crate::Error::SignIn)
 }
 
 /// Something that is shown until its owner says it is saved, and never again.

@@ -39,6 +39,8 @@ pub struct Bucket {
     key: Vec<u8>,
     free: i32,
     capped: bool,
+    /// Counts many people: a success of one says nothing about the others.
+    shared: bool,
 }
 
 impl Bucket {
@@ -47,6 +49,14 @@ impl Bucket {
             key: keys.mac(Purpose::Throttle, name.as_bytes()).to_vec(),
             free,
             capped,
+            shared: false,
+        }
+    }
+
+    fn network(keys: &Keys, network: &str) -> Bucket {
+        Bucket {
+            shared: true,
+            ..Bucket::new(keys, &format!("network {network}"), 50, false)
         }
     }
 
@@ -61,12 +71,12 @@ impl Bucket {
         match known_device {
             Some(device) => vec![
                 Bucket::new(keys, &format!("device {email} {device}"), 10, false),
-                Bucket::new(keys, &format!("network {network}"), 50, false),
+                Bucket::network(keys, &network),
             ],
             None => vec![
                 Bucket::new(keys, &format!("password {email} {network}"), 5, false),
                 Bucket::new(keys, &format!("password {email}"), 20, true),
-                Bucket::new(keys, &format!("network {network}"), 50, false),
+                Bucket::network(keys, &network),
             ],
         }
     }
@@ -74,6 +84,12 @@ impl Bucket {
     /// The counter that a mailed link clears.
     pub fn password_of(keys: &Keys, email: &Email) -> Bucket {
         Bucket::new(keys, &format!("password {email}"), 20, true)
+    }
+
+    /// A counter that refuses nobody: raised for an address without a user where a known one would cause an entry in
+    /// the audit log or a mail, so that both answers write to the disk.
+    pub fn nobody(keys: &Keys, email: &Email) -> Bucket {
+        Bucket::new(keys, &format!("nobody {email}"), i32::MAX, false)
     }
 
     /// The counter of codes.
@@ -143,13 +159,41 @@ pub fn attempt<P: Proof>(tx: &mut Tx<P>, buckets: &[Bucket]) -> Result<()> {
     Ok(())
 }
 
-/// A success clears the counters of what was proved.
+/// A success clears the counters of what was proved. Counters shared with others only get this attempt back.
 pub fn clear<P: Proof>(tx: &mut Tx<P>, buckets: &[Bucket]) -> Result<()> {
+    let now = tx.now();
     for bucket in buckets {
-        diesel::delete(throttles::table.filter(throttles::bucket.eq(&bucket.key)))
-            .execute(tx.conn())?;
+        let counter = throttles::table.filter(throttles::bucket.eq(&bucket.key));
+        if !bucket.shared {
+            diesel::delete(counter).execute(tx.conn())?;
+            continue;
+        }
+        let left: Option<i32> = diesel::update(counter.filter(throttles::failures.gt(0)))
+            .set(throttles::failures.eq(throttles::failures - 1))
+            .returning(throttles::failures)
+            .get_result(tx.conn())
+            .optional()?;
+        if let Some(left) = left {
+            diesel::update(counter)
+                .set(throttles::blocked_until.eq(now + wait(bucket, left)))
+                .execute(tx.conn())?;
+        }
     }
     Ok(())
+}
+
+/// The attempts that a counter holds, this one included; counters shared with others hold none of anybody's own.
+pub fn count<P: Proof>(tx: &mut Tx<P>, buckets: &[Bucket]) -> Result<i32> {
+    let keys: Vec<&Vec<u8>> = buckets
+        .iter()
+        .filter(|b| !b.shared)
+        .map(|b| &b.key)
+        .collect();
+    let most: Option<i32> = throttles::table
+        .filter(throttles::bucket.eq_any(keys))
+        .select(diesel::dsl::max(throttles::failures))
+        .first(tx.conn())?;
+    Ok(most.unwrap_or(0))
 }
 
 /// Forgets counters nobody has touched for a long time; called by the housekeeping job.
@@ -188,6 +232,7 @@ mod tests {
             key: vec![],
             free: 5,
             capped: true,
+            shared: false,
         };
         let seconds = |n| wait(&bucket, n).whole_seconds();
         assert_eq!([4, 5, 6, 8, 40].map(seconds), [0, 1, 2, 8, 900]);

@@ -4,6 +4,7 @@
 //! Contributor notes: batches and upserts are not in diesel's common subset; write them with [`on_each!`].
 //! `T::as_returning()` is not either; return a tuple of columns instead.
 
+mod count;
 pub mod migrate;
 pub mod types;
 
@@ -13,6 +14,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 
+pub(crate) use count::Counted;
 pub use multi::Conn;
 
 /// diesel's derive writes a module with `use super::*`; it gets a module of its own.
@@ -293,6 +295,18 @@ pub(crate) fn lock_account(conn: &mut Conn, account: types::AccountId) -> crate:
     }
     Ok(())
 }
+
+/// Makes first starts pass one after the other until the transaction ends: there is no row yet that both could lock.
+pub(crate) fn lock_first_start(conn: &mut Conn) -> crate::Result<()> {
+    if let Conn::Pg(c) = conn {
+        diesel::sql_query(format!("SELECT pg_advisory_xact_lock({FIRST_START_LOCK})"))
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Any number that is not [`migrate`]'s.
+const FIRST_START_LOCK: i64 = 0x1251_6748;
 
 /// `FOR UPDATE SKIP LOCKED` where the database has it; elsewhere the writing transaction already excludes others.
 pub(crate) fn skip_locked(conn: &Conn) -> &'static str {

@@ -163,7 +163,7 @@ pub fn local_path(text: &str) -> Option<&str> {
         && !text.starts_with("//")
         && !text.contains('\\')
         && text.bytes().all(|b| b.is_ascii_graphic())
-        && text.len() <= 1_000;
+        && text.len() <= 6_000;
     plain.then_some(text)
 }
 

@@ -1,4 +1,9 @@
 //! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
 
 mod app;
+
+mod audit;
 mod harness;
+mod migrations;
+mod routes;
+mod web;

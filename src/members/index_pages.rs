@@ -1,0 +1,224 @@
+//! The page Insight users and its CSV.
+
+use askama::Template;
+
+use super::list::{self, By, Filter, INACTIVE, Key, Sort};
+use super::{Member, PATH, Rules};
+use crate::access::{Can, ManageMembers, Tx};
+use crate::audit::{self, Event};
+use crate::db::types::Timestamp;
+use crate::web::answer::Answer;
+use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
+use crate::web::request::{Request, query_string};
+use crate::web::shell::Shell;
+use crate::{Result, invitations};
+
+#[derive(Template)]
+#[template(path = "members/index.html")]
+struct Index {
+    shell: Shell,
+    members: MembersCard,
+    pending: invitations::Section,
+}
+
+/// The card Members.
+struct MembersCard {
+    account: String,
+    filter: Filter,
+    sort: Sort,
+    heads: Heads,
+    rows: Vec<Row>,
+    page: Page<()>,
+    range: String,
+    /// Of the account, whatever the filter.
+    total: String,
+    /// Members who cannot sign in until they have set up 2FA.
+    without_two_factor: i64,
+    /// Where the list is unfiltered; "" when it is.
+    clear: String,
+    csv: String,
+}
+
+/// Addresses behind the heads of the columns.
+struct Heads {
+    name: String,
+    activity: String,
+    joined: String,
+}
+
+struct Row {
+    member: Member,
+    me: bool,
+    owner: bool,
+    reset_refused: Option<String>,
+    removal_refused: Option<String>,
+}
+
+impl MembersCard {
+    fn load(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<MembersCard> {
+        let query = request.query();
+        let filter = Filter::read(query)?;
+        let sort = Sort::read(query)?;
+        let place = list::place(query, sort);
+        let rules = Rules::load(tx)?;
+        let found = list::rows(tx, &filter, sort, place.as_ref(), PAGE + 1)?;
+        let page = paging::page(
+            found,
+            PAGE,
+            place.as_ref(),
+            |member| sort.key(member),
+            |cursor| paging::with(PATH, query, &[], "page", cursor),
+        );
+        let everybody = list::count(tx, &Filter::default())?;
+        let matching = if filter.is_empty() {
+            everybody
+        } else {
+            list::count(tx, &filter)?
+        };
+        let without_two_factor = list::count(
+            tx,
+            &Filter {
+                two_factor: "needs-set-up".into(),
+                ..Filter::default()
+            },
+        )?;
+        let range = page.range(matching);
+        let me = tx.me().member;
+        let head = |by| {
+            let text = sort.toward(by).text();
+            paging::with(PATH, query, &["page"], "sort", &text)
+        };
+        let csv = {
+            let kept = query.pairs().iter().filter(|(name, _)| name != "page");
+            let text = query_string(kept.map(|(n, v)| (n.as_str(), v.as_str())));
+            let mark = if text.is_empty() { "" } else { "?" };
+            format!("{PATH}/members.csv{mark}{text}")
+        };
+        Ok(MembersCard {
+            account: tx.me().account_name.clone(),
+            heads: Heads {
+                name: head(By::Name),
+                activity: head(By::Activity),
+                joined: head(By::Joined),
+            },
+            rows: page
+                .rows
+                .into_iter()
+                .map(|member| Row {
+                    me: member.id == me,
+                    owner: rules.is_owner(&member),
+                    reset_refused: rules.reset_refused(&member),
+                    removal_refused: rules.removal_refused(&member),
+                    member,
+                })
+                .collect(),
+            page: Page {
+                rows: vec![],
+                previous: page.previous,
+                next: page.next,
+                first: page.first,
+            },
+            range,
+            total: paging::capped(everybody),
+            without_two_factor,
+            clear: if filter.is_empty() {
+                String::new()
+            } else {
+                let sort = sort.text();
+                let text = query_string([("sort", sort.as_str())]);
+                let mark = if text.is_empty() { "" } else { "?" };
+                format!("{PATH}{mark}{text}")
+            },
+            csv,
+            filter,
+            sort,
+        })
+    }
+
+    fn warning(&self) -> String {
+        match self.without_two_factor {
+            1 => "1 needs 2FA set-up".into(),
+            n => format!("{} need 2FA set-up", paging::capped(n)),
+        }
+    }
+}
+
+/// `GET /shared/insight-users`
+pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
+    let (members, pending) = can.read(|tx| {
+        Ok((
+            MembersCard::load(tx, request)?,
+            invitations::section(tx, request)?,
+        ))
+    })?;
+    Answer::page(&Index {
+        shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
+        members,
+        pending,
+    })
+}
+
+/// Members in one piece of the CSV.
+const PIECE: usize = 500;
+
+/// `GET /shared/insight-users/members.csv`: the members that the list shows, all pages of them.
+pub fn csv(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
+    let filter = Filter::read(request.query())?;
+    let sort = Sort::read(request.query())?;
+    can.write(|tx| {
+        // Counted beforehand: an export that breaks off has still been made.
+        let rows = list::count(tx, &filter)?.min(COUNT_CAP);
+        let event = Event::MembersExported {
+            filter: filter.words(),
+            rows,
+        };
+        audit::record(tx, tx.account(), &event)
+    })?;
+    let can = can.later();
+    let header = [
+        "Name",
+        "E-mail",
+        "Platform roles",
+        "2FA",
+        "Last activity (UTC)",
+        "Joined (UTC)",
+    ];
+    Ok(Answer::csv(
+        "members.csv",
+        &header,
+        move |after: Option<Key>| {
+            let place = after.map(|key| Place {
+                back: false,
+                key,
+                at: 0,
+            });
+            let members = can.read(|tx| list::rows(tx, &filter, sort, place.as_ref(), PIECE))?;
+            let more = members.len() == PIECE;
+            let next = members.last().filter(|_| more).map(|m| sort.key(m));
+            Ok((members.into_iter().map(record).collect(), next))
+        },
+    ))
+}
+
+fn record(member: Member) -> Vec<String> {
+    let roles = member.roles_text();
+    vec![
+        member.name,
+        member.email,
+        roles,
+        if member.two_factor {
+            "On"
+        } else {
+            "Needs set-up"
+        }
+        .to_owned(),
+        utc(member.last_activity_at),
+        utc(member.joined_at),
+    ]
+}
+
+fn utc(moment: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(moment.0)
+        .map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,250 @@
+//! Shared > Insight users: the members of an account, their platform roles, resetting 2FA, removing.
+//!
+//! One rule stands over all of it: an account always has an administrator who can sign in. Whatever could break it
+//! locks the account's row first and decides after that, so that two changes at once cannot both be the second last.
+
+pub mod index_pages;
+pub mod list;
+mod mails;
+mod remove;
+pub mod remove_pages;
+mod reset;
+pub mod reset_pages;
+mod roles;
+pub mod roles_pages;
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::access::{Admit, InAccount, ManageMembers, PlatformRoles, Tx};
+use crate::credentials::email::Email;
+use crate::db::types::{AccountId, MemberId, Timestamp, UserId};
+use crate::db::{self, Backend};
+use crate::schema::{accounts, members, users};
+use crate::{Error, Result};
+
+/// Where the list is.
+pub const PATH: &str = "/shared/insight-users";
+
+/// An active member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub id: MemberId,
+    pub user: UserId,
+    pub name: String,
+    pub email: String,
+    pub roles: PlatformRoles,
+    /// 2FA is set up; without it nobody can sign in as this person.
+    pub two_factor: bool,
+    pub joined_at: Timestamp,
+    pub last_activity_at: Timestamp,
+    /// This account is the one that first invited the person.
+    pub home: bool,
+    /// There is a password; a reset may have discarded it.
+    pub password: bool,
+    /// Sort key of the name.
+    name_key: String,
+}
+
+impl Member {
+    /// "Viewer, Technician", or "None".
+    pub fn roles_text(&self) -> String {
+        match self.roles.names().as_slice() {
+            [] => "None".into(),
+            names => names.join(", "),
+        }
+    }
+
+    /// The address as mail takes it.
+    fn mail_address(&self) -> Result<Email> {
+        Email::parse(&self.email).map_err(Error::internal)
+    }
+}
+
+type Query<'a> = members::BoxedQuery<'a, Backend>;
+
+/// The active members of the account.
+fn active<P: InAccount>(tx: &Tx<P>) -> Query<'static> {
+    members::table
+        .filter(members::account_id.eq(tx.account()))
+        .filter(members::removed_at.is_null())
+        .into_boxed::<Backend>()
+}
+
+type Row = (
+    MemberId,
+    UserId,
+    (bool, bool, bool, bool),
+    (Timestamp, Timestamp),
+    String,
+);
+
+type Person = (UserId, String, String, AccountId, bool);
+
+/// Runs a query over [`active`] members. Names come by primary key in a second query, so that the first stays one
+/// index range of one table.
+fn load<P: InAccount>(tx: &mut Tx<P>, query: Query<'_>) -> Result<Vec<Member>> {
+    let rows: Vec<Row> = query
+        .select((
+            members::id,
+            members::user_id,
+            (
+                members::viewer,
+                members::technician,
+                members::admin,
+                members::two_factor,
+            ),
+            (members::joined_at, members::last_activity_at),
+            members::name_key,
+        ))
+        .load(tx.conn())?;
+    let ids: Vec<UserId> = rows.iter().map(|row| row.1).collect();
+    let people: Vec<Person> = users::table
+        .filter(users::id.eq_any(ids))
+        .select((
+            users::id,
+            users::name,
+            users::email,
+            users::home_account_id,
+            users::password.is_not_null(),
+        ))
+        .load(tx.conn())?;
+    let mut people: HashMap<UserId, Person> = people.into_iter().map(|p| (p.0, p)).collect();
+    rows.into_iter()
+        .map(|(id, user, ticks, times, name_key)| {
+            let (_, name, email, home, password) = people
+                .remove(&user)
+                .ok_or_else(|| Error::internal("a member without a user"))?;
+            Ok(Member {
+                id,
+                user,
+                name,
+                email,
+                roles: PlatformRoles {
+                    viewer: ticks.0,
+                    technician: ticks.1,
+                    admin: ticks.2,
+                },
+                two_factor: ticks.3,
+                joined_at: times.0,
+                last_activity_at: times.1,
+                home: home == tx.account(),
+                password,
+                name_key,
+            })
+        })
+        .collect()
+}
+
+/// One active member of the account; everybody else does not exist.
+pub fn find<P: InAccount>(tx: &mut Tx<P>, id: MemberId) -> Result<Member> {
+    let query = active(tx).filter(members::id.eq(id));
+    load(tx, query)?.pop().ok_or(Error::NotFound)
+}
+
+/// The first `limit` administrators of the account by name: whom to ask, whom to tell.
+pub fn administrators<P: InAccount>(tx: &mut Tx<P>, limit: i64) -> Result<Vec<Member>> {
+    let query = active(tx)
+        .filter(members::admin.eq(true))
+        .order((members::name_key, members::id))
+        .limit(limit);
+    load(tx, query)
+}
+
+/// Locks the account for a change of its people, and decides once more whether the caller may make it: while this
+/// transaction waited for the lock, another may have taken the right away.
+fn lock(tx: &mut Tx<ManageMembers>) -> Result<()> {
+    let account = tx.account();
+    db::lock_account(tx.conn(), account)?;
+    still_allowed(tx)
+}
+
+fn still_allowed(tx: &mut Tx<ManageMembers>) -> Result<()> {
+    let me = tx.me().member;
+    let admin: Option<bool> = active(tx)
+        .filter(members::id.eq(me))
+        .select(members::admin)
+        .first(tx.conn())
+        .optional()?;
+    let mut caller = tx.me().clone();
+    caller.roles.admin = admin.unwrap_or(false);
+    ManageMembers::admit(admin.map(|_| caller)).map(|_| ())
+}
+
+/// What decides whether somebody can be demoted, reset or removed.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    owner: Option<MemberId>,
+    /// Administrators who can sign in: two of them are enough to know.
+    able: Vec<MemberId>,
+}
+
+impl Rules {
+    /// As things stand in this transaction. To rely on it in a change, [`lock`] first.
+    pub fn load<P: InAccount>(tx: &mut Tx<P>) -> Result<Rules> {
+        let account = tx.account();
+        let owner = accounts::table
+            .filter(accounts::id.eq(account))
+            .select(accounts::owner_member_id)
+            .first(tx.conn())?;
+        Ok(Rules {
+            owner,
+            able: able_administrators(tx, account)?,
+        })
+    }
+
+    /// The member who receives the invoices.
+    pub fn is_owner(&self, member: &Member) -> bool {
+        self.owner == Some(member.id)
+    }
+
+    fn is_last_administrator(&self, member: &Member) -> bool {
+        self.able == [member.id]
+    }
+
+    /// Why Admin cannot be taken away.
+    pub fn demotion_refused(&self, member: &Member) -> Option<String> {
+        self.is_last_administrator(member).then(|| last(member))
+    }
+
+    /// Why 2FA cannot be reset.
+    pub fn reset_refused(&self, member: &Member) -> Option<String> {
+        if !member.home {
+            return Some(format!(
+                "Only an administrator of the company that first invited {} can reset 2FA.",
+                member.name
+            ));
+        }
+        self.is_last_administrator(member).then(|| last(member))
+    }
+
+    /// Why the member cannot be removed.
+    pub fn removal_refused(&self, member: &Member) -> Option<String> {
+        if self.is_owner(member) {
+            return Some(
+                "The account owner cannot be removed. Change the account owner first.".into(),
+            );
+        }
+        self.is_last_administrator(member).then(|| last(member))
+    }
+}
+
+fn last(member: &Member) -> String {
+    format!(
+        "{} is the only administrator who can sign in. Make somebody else an administrator first.",
+        member.name
+    )
+}
+
+/// Up to two administrators of an account who can sign in.
+fn able_administrators<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<MemberId>> {
+    Ok(members::table
+        .filter(members::account_id.eq(account))
+        .filter(members::admin.eq(true))
+        .filter(members::two_factor.eq(true))
+        .filter(members::removed_at.is_null())
+        .limit(2)
+        .select(members::id)
+        .load(tx.conn())?)
+}

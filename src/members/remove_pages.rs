@@ -1,0 +1,97 @@
+//! Remove.
+
+use askama::Template;
+
+use super::{Member, PATH, Rules, find, remove};
+use crate::access::{Can, ManageMembers};
+use crate::db::types::MemberId;
+use crate::web::answer::Answer;
+use crate::web::form::Errors;
+use crate::web::paging::thousands;
+use crate::web::request::Request;
+use crate::web::shell::Shell;
+use crate::{Error, Result};
+
+#[derive(Template)]
+#[template(path = "members/remove.html")]
+struct RemovePage {
+    shell: Shell,
+    member: Member,
+    me: bool,
+    account: String,
+    /// "One administrator remains: you."; "" when the member is not an administrator.
+    remain: String,
+    /// Why it cannot be done.
+    refused: Option<String>,
+    errors: Errors,
+}
+
+/// The control behind the error about oneself.
+const OWN: &str = "own";
+
+/// `GET /shared/insight-users/members/{member}/remove`
+pub fn show(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
+    Answer::page(&page(&can, request, Errors::new())?)
+}
+
+/// `POST /shared/insight-users/members/{member}/remove`
+pub fn act(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
+    let id: MemberId = request.param("member")?;
+    let own = id == can.me().member;
+    if own && !request.form().ticked(OWN) {
+        let mut errors = Errors::new();
+        errors.add(OWN, "Tick this to remove yourself");
+        return Answer::refused(&page(&can, request, errors)?);
+    }
+    let member = match can.write(|tx| remove::remove(tx, id)) {
+        Err(Error::Refused(why)) => {
+            let mut errors = Errors::new();
+            errors.add("remove", why);
+            return Answer::refused(&page(&can, request, errors)?);
+        }
+        done => done?,
+    };
+    let account = &can.me().account_name;
+    if own {
+        return Ok(Answer::see_other("/sign-in")
+            .end_session()
+            .flash(format!("You were removed from {account}.")));
+    }
+    Ok(Answer::see_other(PATH).flash(format!("{} was removed from {account}.", member.name)))
+}
+
+fn page(can: &Can<ManageMembers>, request: &Request, errors: Errors) -> Result<RemovePage> {
+    let id: MemberId = request.param("member")?;
+    let me = can.me().member;
+    let (member, rules, left) = can.read(|tx| {
+        let member = find(tx, id)?;
+        let left = if member.roles.admin {
+            Some(remove::administrators_left(tx, id)?)
+        } else {
+            None
+        };
+        Ok((member, Rules::load(tx)?, left))
+    })?;
+    let trail = [
+        ("Shared", ""),
+        ("Insight users", PATH),
+        (member.name.as_str(), ""),
+        ("Remove", ""),
+    ];
+    let mut shell = can.page(request, &trail)?;
+    shell.refused = !errors.is_empty();
+    Ok(RemovePage {
+        shell,
+        me: id == me,
+        account: can.me().account_name.clone(),
+        remain: match left {
+            None | Some(0) => String::new(),
+            Some(1) if id != me => "One administrator remains: you.".into(),
+            Some(1) => "One administrator remains.".into(),
+            Some(n) => format!("{} administrators remain.", thousands(n)),
+        },
+        refused: rules.removal_refused(&member),
+        member,
+        errors,
+    })
+}
