@@ -4,13 +4,14 @@
 //! The load comes from a process of its own (this binary again) over 32 connections; the figures to look at are the
 //! ratios, which hold when the machine's speed drifts. Arguments: `--db sqlite|postgres|both`, `--seconds N`.
 
+#[path = "../tests/it/app"]
 mod app {
     #[allow(dead_code)]
-    #[path = "../../tests/it/app/postgres.rs"]
     pub mod postgres;
     #[allow(dead_code)]
-    #[path = "../../tests/it/app/process.rs"]
     pub mod process;
+    #[allow(dead_code)]
+    pub mod wait;
 }
 
 use std::net::TcpListener;
