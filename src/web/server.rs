@@ -46,9 +46,9 @@ pub fn serve(
             actix_web::App::new()
                 .app_data(web::Data::new(app.clone()))
                 .wrap(middleware::from_fn(defences))
-                .service(web::resource("/static/{hash}/{name:.*}").to(static_file))
-                .service(web::resource("/health/live").to(|| async { "live\n" }))
-                .service(web::resource("/health/ready").to(ready))
+                .service(readable("/static/{hash}/{name:.*}", static_file))
+                .service(readable("/health/live", || async { "live\n" }))
+                .service(readable("/health/ready", ready))
                 .service(pages(&app))
         }
     };
@@ -61,6 +61,26 @@ pub fn serve(
         .run();
     let handle = server.handle();
     Ok((server, handle))
+}
+
+/// Something outside the table that can be read and nothing else.
+fn readable<F, Args>(path: &str, handler: F) -> actix_web::Resource
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    web::resource(path)
+        .route(
+            web::route()
+                .guard(guard::Any(guard::Get()).or(guard::Head()))
+                .to(handler),
+        )
+        .default_service(web::to(|| async {
+            HttpResponse::MethodNotAllowed()
+                .insert_header((header::ALLOW, READ))
+                .finish()
+        }))
 }
 
 /// Serves `/metrics` alone.
@@ -105,6 +125,7 @@ fn pages(
     paths.sort_by_key(|path| path.matches('{').count());
     for path in paths {
         let mut resource = web::resource(path);
+        let allowed = allowed(path);
         for route in routes::table().iter().filter(|r| r.path == path) {
             let methods = match route.method {
                 Method::Get => guard::Any(guard::Get()).or(guard::Head()),
@@ -114,9 +135,11 @@ fn pages(
                 move |req, payload, session| handle(Goal::Route(route), req, payload, session),
             ));
         }
-        scope = scope.service(resource.default_service(web::to(|req, payload, session| {
-            handle(Goal::WrongMethod, req, payload, session)
-        })));
+        scope = scope.service(
+            resource.default_service(web::to(move |req, payload, session| {
+                handle(Goal::WrongMethod(allowed), req, payload, session)
+            })),
+        );
     }
     scope
         .default_service(web::to(|req, payload, session| {
@@ -143,8 +166,21 @@ fn sessions(app: &App) -> SessionMiddleware<TokenStore> {
 #[derive(Clone, Copy)]
 enum Goal {
     Route(&'static Route),
-    WrongMethod,
+    /// With what is allowed, for the header that has to say so.
+    WrongMethod(&'static str),
     Nothing,
+}
+
+const READ: &str = "GET, HEAD";
+
+/// The methods of a path of the table, as the `Allow` header lists them.
+fn allowed(path: &str) -> &'static str {
+    let has = |method| routes::find(method, path).is_some();
+    match (has(Method::Get), has(Method::Post)) {
+        (true, true) => "GET, HEAD, POST",
+        (true, false) => READ,
+        (false, _) => "POST",
+    }
 }
 
 async fn handle(
@@ -182,8 +218,12 @@ async fn handle(
     );
     let route = match goal {
         Goal::Route(route) => route.path,
-        Goal::WrongMethod | Goal::Nothing => "none",
+        Goal::WrongMethod(_) | Goal::Nothing => "none",
     };
+    if let Goal::WrongMethod(allowed) = goal {
+        let allowed = HeaderValue::from_static(allowed);
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     let took = started.elapsed();
     app.metrics
         .answered(route, req.method().as_str(), status, took.as_secs_f64());
@@ -214,7 +254,7 @@ fn answer(goal: Goal, app: &Arc<App>, request: &Request, refused: Option<Error>)
     let result = match (opened, refused, goal) {
         (Err(e), _, _) | (_, Some(e), _) => Err(e),
         (_, _, Goal::Route(route)) => route.run(visit.clone(), request),
-        (_, _, Goal::WrongMethod) => Err(Error::WrongMethod),
+        (_, _, Goal::WrongMethod(_)) => Err(Error::WrongMethod),
         (_, _, Goal::Nothing) => Err(Error::NotFound),
     };
     let answer = match result {
@@ -407,7 +447,6 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
     match answer.body {
         Body::Empty => out.finish(),
         Body::Text { mime, content } => out.content_type(mime).body(content),
-        Body::Static { mime, content } => out.content_type(mime).body(content),
         Body::Stream { mime, next } => {
             let id = id.to_owned();
             let pieces = futures_util::stream::unfold(Some(next), move |state| {
@@ -453,13 +492,16 @@ async fn static_file(req: HttpRequest) -> HttpResponse {
     out.body(bytes)
 }
 
+const PLAIN: &str = "text/plain; charset=utf-8";
+
 /// 200 while this process can do its work: its database answers.
 async fn ready(app: web::Data<Arc<App>>) -> HttpResponse {
     let app = Arc::clone(&app);
     match web::block(move || app.db.ping()).await {
-        Ok(Ok(())) => HttpResponse::Ok().body("ready\n"),
+        Ok(Ok(())) => HttpResponse::Ok().content_type(PLAIN).body("ready\n"),
         _ => HttpResponse::ServiceUnavailable()
             .insert_header((header::RETRY_AFTER, "5"))
+            .content_type(PLAIN)
             .body("the database does not answer\n"),
     }
 }
@@ -496,6 +538,10 @@ async fn defences(
         );
     }
     default_policy(headers);
+    // Only what a handler calls cacheable is.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     Ok(res)
 }
 

@@ -5,4 +5,5 @@ mod app;
 mod audit;
 mod harness;
 mod migrations;
+mod routes;
 mod web;

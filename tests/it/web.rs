@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::app::people::{Level, Person};
-use crate::app::{Backend, OnBackend, Setup, TestApp, dump, raw, wait};
+use crate::app::{Backend, Database, OnBackend, Setup, TestApp, dump, raw, wait};
 use crate::on_both;
 
 on_both!(
@@ -474,27 +474,11 @@ async fn a_database_that_is_away_means_503_until_it_is_back(app: TestApp) {
         ada.get("/health/ready").await.expect_status(200).source(),
         "ready\n"
     );
-    if matches!(app.database().target(), Target::Sqlite(_)) {
+    // A file does not go away.
+    let Database::Postgres(database) = app.database() else {
         return;
-    }
-    let mut past = app.database().connect();
-    let database = app
-        .database()
-        .url()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let mut run = |statement: &str| {
-        use diesel::RunQueryDsl;
-        let ran = diesel::sql_query(statement).execute(&mut past);
-        ran.unwrap_or_else(|e| panic!("{statement}: {e}"));
     };
-    run(&format!(
-        "ALTER DATABASE {database} ALLOW_CONNECTIONS false"
-    ));
-    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    database.shut();
     // A connection that was cut is noticed by the request that gets it; none may be worse than "try again".
     for path in ["/security", "/security", "/no/such/page", "/health/ready"] {
         let page = ada.get(path).await;
@@ -502,7 +486,7 @@ async fn a_database_that_is_away_means_503_until_it_is_back(app: TestApp) {
         assert!(!page.source().contains("connection"), "{}", page.source());
     }
     ada.get("/health/live").await.expect_status(200);
-    run(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+    database.open();
     let back = wait::until(async || (ada.get("/health/ready").await.status == 200).then_some(()));
     assert!(back.await.is_some(), "never ready again");
     ada.open("/security").await.expect_status(200);

@@ -280,6 +280,11 @@ impl TestApp {
         &self.database
     }
 
+    /// For sessions without a browser.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Lets time pass.
     pub fn forward(&self, by: Duration) {
         self.context.forward(by);

@@ -28,7 +28,7 @@ use super::page::{Page, Submission};
 use super::rules;
 
 /// Everybody's password in the beginning.
-pub const PASSWORD: &str = "seven quiet harbours";
+pub const PASSWORD: &str = "thirty-four quiet plinths";
 
 /// A platform role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

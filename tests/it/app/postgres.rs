@@ -46,6 +46,21 @@ impl Database {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Cuts every connection and refuses new ones, as a server that is restarting would.
+    pub fn shut(&self) {
+        let name = &self.name;
+        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        admin(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
+    }
+
+    /// Ends [`Database::shut`].
+    pub fn open(&self) {
+        let name = &self.name;
+        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+    }
 }
 
 impl Drop for Database {
