@@ -4,13 +4,11 @@
 //! The load comes from a process of its own (this binary again) over 32 connections; the figures to look at are the
 //! ratios, which hold when the machine's speed drifts. Arguments: `--db sqlite|postgres|both`, `--seconds N`.
 
+#[allow(dead_code)]
 #[path = "../tests/it/app"]
 mod app {
-    #[allow(dead_code)]
     pub mod postgres;
-    #[allow(dead_code)]
     pub mod process;
-    #[allow(dead_code)]
     pub mod wait;
 }
 
@@ -60,11 +58,19 @@ fn main() -> Result<(), Failure> {
     if which != "postgres" {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("insight.db");
-        measure("SQLite", Target::Sqlite(file.display().to_string()), seconds)?;
+        measure(
+            "SQLite",
+            Target::Sqlite(file.display().to_string()),
+            seconds,
+        )?;
     }
     if which != "sqlite" {
         let database = app::postgres::empty_database();
-        measure("Postgres", Target::Postgres(database.url().to_owned()), seconds)?;
+        measure(
+            "Postgres",
+            Target::Postgres(database.url().to_owned()),
+            seconds,
+        )?;
     }
     Ok(())
 }
@@ -99,7 +105,8 @@ fn measure(name: &str, target: Target, seconds: u64) -> Result<(), Failure> {
             std::thread::spawn(move || {
                 let mut hashed = 0_u32;
                 while busy.load(std::sync::atomic::Ordering::Relaxed) {
-                    hashed += u32::from(app.passwords.verify(&app.keys, None, "a password").is_ok());
+                    hashed +=
+                        u32::from(app.passwords.verify(&app.keys, None, "a password").is_ok());
                 }
                 hashed
             })
@@ -108,7 +115,10 @@ fn measure(name: &str, target: Target, seconds: u64) -> Result<(), Failure> {
     let under = run(&address, PAGE, &cookie, seconds)?;
     busy.store(false, std::sync::atomic::Ordering::Relaxed);
     let hashed: u32 = hashing.into_iter().map(|h| h.join().unwrap_or(0)).sum();
-    under.print(&format!("{name}: the same while 50 people sign in ({hashed} hashes)"), Some(&bound));
+    under.print(
+        &format!("{name}: the same while 50 people sign in ({hashed} hashes)"),
+        Some(&bound),
+    );
     println!("{name}: memory of the server {} MB", resident_mb());
     Ok(())
 }
@@ -269,7 +279,9 @@ async fn client(
     until: Instant,
 ) -> Result<(Vec<Duration>, usize), String> {
     let failed = |e: std::io::Error| e.to_string();
-    let mut stream = tokio::net::TcpStream::connect(&address).await.map_err(failed)?;
+    let mut stream = tokio::net::TcpStream::connect(&address)
+        .await
+        .map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let mut times = Vec::new();
     let mut buffer = Vec::with_capacity(256 * 1024);
@@ -303,7 +315,12 @@ fn whole(buffer: &[u8]) -> Result<Option<usize>, String> {
     }
     let length = text
         .lines()
-        .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
+        .find_map(|l| {
+            l.to_ascii_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse()
+                .ok()
+        })
         .unwrap_or(0);
     let end = head + 4 + length;
     Ok((buffer.len() >= end).then_some(end))

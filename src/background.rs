@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::credentials::{sessions, throttle};
-use crate::{App, Error, Result, audit, mail, subscribers};
+use crate::sign_in::devices;
+use crate::{App, Error, Result, audit, invitations, mail, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -51,16 +52,24 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 /// Everything that is due now.
 pub fn do_due_work(app: &App) -> Result<()> {
+    // One kind of work that fails does not hold up the other.
+    let reminded = invitations::reminders::remind_due(app);
     subscribers::announcements::address_due(app)?;
+    reminded?;
     Ok(())
 }
 
 /// Deletes what is over, and writes the heads of the audit chains to the log, so that a copy of them leaves the
 /// database.
 pub fn keep_house(app: &App) -> Result<()> {
-    let (sessions, throttles) =
-        app.system_write(|tx| Ok((sessions::sweep(tx)?, throttle::sweep(tx)?)))?;
-    tracing::info!(sessions, throttles, "swept");
+    let (sessions, throttles, browsers) = app.system_write(|tx| {
+        Ok((
+            sessions::sweep(tx)?,
+            throttle::sweep(tx)?,
+            devices::sweep(tx)?,
+        ))
+    })?;
+    tracing::info!(sessions, throttles, browsers, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

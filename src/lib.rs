@@ -34,12 +34,10 @@ pub mod error;
 pub mod invitations;
 pub mod mail;
 pub mod members;
-pub mod routes;
-pub mod schema;
-pub mod sign_in;
 pub mod operators;
 pub mod routes;
 pub mod schema;
+pub mod sign_in;
 pub mod subscribers;
 pub mod web;
 

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
-use crate::sign_in::pages as sign_in;
+use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
-use crate::accounts::pages as accounts;
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::frame::ENVIRONMENT_GROUP;

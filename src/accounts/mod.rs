@@ -1,8 +1,8 @@
 //! Companies: making one, its first people, first start, switching between accounts.
 
 pub mod first_start;
-pub mod setup_pages;
 pub mod pages;
+pub mod setup_pages;
 
 use diesel::prelude::*;
 
@@ -12,15 +12,10 @@ use crate::credentials::email::Email;
 use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::sessions;
 use crate::credentials::throttle::{self, Bucket};
+use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
 use crate::schema::{accounts, devices, members, profiles, users};
 use crate::{App, Error, Result, db, invitations, on_each};
-use crate::credentials::sessions;
-use crate::credentials::tokens::Token;
-use crate::db;
-use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
-use crate::schema::{accounts, members, profiles, users};
-use crate::{Error, Result, on_each};
 
 /// Name of the profile that every account has and that cannot be deleted.
 pub const STANDARD_PROFILE: &str = "Standard User";

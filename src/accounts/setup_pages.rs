@@ -73,6 +73,7 @@ pub fn save(can: Can<Anyone>, request: &Request) -> Result<Answer> {
                 email: email.to_string(),
                 password,
                 secret: Vec::new(),
+                ..Pending::default()
             };
             can.write(|tx| first_start::keep(tx, request, pending))?;
             return Ok(Answer::see_other("/setup/two-factor"));

@@ -1,10 +1,12 @@
 //! What can be done from a terminal: serving, first data, looking after a running installation.
 
+mod account;
 mod audit;
 mod backup;
 mod demo;
 mod doctor;
 mod keys;
+mod operators;
 mod serve;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -26,8 +28,20 @@ use crate::db::{self, Db, Target};
 pub enum Command {
     /// Serve (the default).
     Serve,
+    /// Look after the operators of this installation.
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
     /// Bring the database up to this version and stop.
     Migrate,
+    /// Look after the companies of this installation.
+    Account {
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Send a product update to every subscriber and opted-in member, once.
+    Announce(Announcement),
     /// Prove that the audit logs have not been changed.
     Audit {
         #[command(subcommand)]
@@ -46,6 +60,50 @@ pub enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+}
+
+/// The commands under `account`.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Make a further company and invite its first administrator, who becomes its account owner.
+    Create {
+        /// Name of the company.
+        #[arg(long)]
+        company: String,
+        /// E-mail address of the first administrator.
+        #[arg(long)]
+        admin: String,
+        /// Name of the first administrator, for the invitation.
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+/// What `announce` takes.
+#[derive(Debug, clap::Args)]
+pub struct Announcement {
+    /// Subject of the mail.
+    #[arg(long)]
+    subject: String,
+    /// File with the text in Markdown.
+    #[arg(long)]
+    file: PathBuf,
+    /// api-change or product-update.
+    #[arg(long)]
+    kind: String,
+    /// Only to this company: its number or its exact name.
+    #[arg(long)]
+    account: Option<String>,
+}
+
+/// The commands under `operator`.
+#[derive(Debug, Subcommand)]
+pub enum OperatorCommand {
+    /// Mark a user as operator: they may write product updates in the browser.
+    Add {
+        /// The user's e-mail address.
+        email: String,
     },
 }
 
@@ -91,6 +149,18 @@ pub fn run(command: Command) -> Result<(), Sentence> {
             println!("{} migrations ran.", db::migrate::run(&db)?);
             Ok(())
         }
+        Command::Account {
+            command:
+                AccountCommand::Create {
+                    company,
+                    admin,
+                    name,
+                },
+        } => account::create(config, &company, &admin, name.as_deref()),
+        Command::Announce(announcement) => operators::announce(config, &announcement),
+        Command::Operator {
+            command: OperatorCommand::Add { email },
+        } => operators::add(config, &email),
         Command::Audit {
             command: AuditCommand::Verify,
         } => audit::verify(config),

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Sentence;
 use crate::App;
+use crate::accounts::first_start;
 use crate::background;
 use crate::config::Config;
 use crate::web::server;
@@ -15,7 +16,18 @@ use crate::web::server;
 pub(super) fn run(config: Config) -> Result<(), Sentence> {
     start_log(&config)?;
     let app = super::open(config)?;
-    serve(app, |_| Ok(()))
+    serve(app, |app| {
+        if let Some(link) = first_start::link(app)? {
+            tracing::info!(
+                link,
+                "there is no account yet: the set-up link makes the first one"
+            );
+            eprintln!(
+                "There is no account yet. This link sets Insight up, once and within 7 days:\n\n  {link}\n"
+            );
+        }
+        Ok(())
+    })
 }
 
 /// Log lines on standard output; JSON escapes what a visitor may have put into them, and so does the text format.

@@ -105,11 +105,11 @@ pub fn keep(
     } = locked_door(tx, request, account)?;
     let secret = secret_of(link.pending.as_ref()).unwrap_or_else(Secret::generate);
     let pending = Pending {
-        company: String::new(),
         name,
         email: invitation.email.clone(),
         password,
         secret: secret.as_bytes().to_vec(),
+        ..Pending::default()
     };
     links::keep(tx, link.id, &pending)?;
     let now = tx.now();

@@ -233,3 +233,128 @@ fn delivery(invitation: &Invitation, mails: &[Mail]) -> Delivery {
         None => Delivery::Sent,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+
+    use super::*;
+    use crate::access::PlatformRoles;
+    use crate::accounts::Grants;
+    use crate::db::types::AccountId;
+    use crate::web::shell::Shell;
+    use crate::web::times::Zone;
+
+    #[derive(Template)]
+    #[template(
+        source = r#"{% import "macros.html" as m %}{% include "invitations/pending.html" %}"#,
+        ext = "html"
+    )]
+    struct Block {
+        shell: Shell,
+        pending: Section,
+    }
+
+    const DAY: i64 = 86_400_000_000;
+
+    fn invitation(id: i64) -> Invitation {
+        Invitation {
+            id: InvitationId(id),
+            account: AccountId(1),
+            account_name: "Halden Logistics".into(),
+            email: format!("person{id}@halden.example"),
+            name: String::new(),
+            grants: Grants {
+                roles: PlatformRoles {
+                    viewer: true,
+                    technician: true,
+                    admin: false,
+                },
+                profile: None,
+                role: None,
+            },
+            invited_by: None,
+            inviter: "Erika Moss".into(),
+            vouched: true,
+            sent_at: Timestamp(0),
+            expires_at: Timestamp(7 * DAY),
+            opened_at: None,
+            password_set_at: None,
+            mail: Some(MailId(id)),
+        }
+    }
+
+    fn block(rows: Vec<Pending>) -> String {
+        let shell = Shell {
+            title: "Shared > Insight users".into(),
+            refused: false,
+            in_environment: false,
+            nonce: String::new(),
+            csrf: "token".into(),
+            theme: "",
+            flash: None,
+            frame: None,
+            zone: Zone::utc(),
+            now: Timestamp(4 * DAY),
+        };
+        let page = Page {
+            first: i64::from(!rows.is_empty()),
+            rows,
+            previous: None,
+            next: None,
+        };
+        let pending = Section {
+            count: page.rows.len().to_string(),
+            range: page.range(1),
+            page,
+        };
+        Block { shell, pending }.render().unwrap()
+    }
+
+    #[test]
+    fn the_block_stands_there_with_nobody_in_it() {
+        let html = block(Vec::new());
+        assert!(html.contains(r#"Pending invitations <span class="count">0</span>"#));
+        assert!(html.contains("Invite Member"));
+        assert!(!html.contains("<table"));
+    }
+
+    #[test]
+    fn a_row_says_where_its_mail_is_and_how_far_the_person_has_come() {
+        let mails: Vec<Mail> = vec![
+            (MailId(1), "queued".into(), Timestamp(4 * DAY), None),
+            (
+                MailId(2),
+                "queued".into(),
+                Timestamp(4 * DAY),
+                Some("451 later".into()),
+            ),
+            (MailId(3), "sent".into(), Timestamp(0), None),
+            (
+                MailId(4),
+                "failed".into(),
+                Timestamp(0),
+                Some("550 no such user".into()),
+            ),
+        ];
+        let row = |invitation: Invitation| Pending {
+            delivery: delivery(&invitation, &mails),
+            expired: false,
+            invitation,
+        };
+        let html = block((1..=4).map(|id| row(invitation(id))).collect());
+        assert_eq!(html.matches("Resend<span").count(), 4);
+        assert!(html.contains("Queued, next try <time"));
+        assert!(html.contains("</time>: 451 later · Not opened</span>"));
+        assert!(html.contains("Failed: 550 no such user · Not opened</span>"));
+        assert!(html.contains("Expires in 3 days"));
+        assert_eq!(row(invitation(3)).delivery, Delivery::Sent);
+        let copied = Invitation {
+            mail: None,
+            opened_at: Some(Timestamp(1)),
+            ..invitation(5)
+        };
+        let html = block(vec![row(copied)]);
+        assert!(html.contains("Link copied · Opened</span>"));
+    }
+}

@@ -16,7 +16,7 @@ use diesel::prelude::*;
 
 pub use list::{Section, section};
 
-use crate::access::{ManageMembers, PlatformRoles, Proof, System, Tx};
+use crate::access::{InAccount, ManageMembers, PlatformRoles, Proof, System, Tx};
 use crate::accounts::Grants;
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
@@ -402,11 +402,11 @@ pub fn revoke(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<St
 }
 
 /// The pending invitations a member has sent: id and address.
-pub fn open_by<P: Proof>(
+pub fn open_by<P: InAccount>(
     tx: &mut Tx<P>,
-    account: AccountId,
     member: MemberId,
 ) -> Result<Vec<(InvitationId, String)>> {
+    let account = tx.account();
     Ok(invitations::table
         .filter(invitations::account_id.eq(account))
         .filter(invitations::invited_by.eq(member))
@@ -418,13 +418,10 @@ pub fn open_by<P: Proof>(
 }
 
 /// Revokes every pending invitation a member has sent; gives how many.
-pub fn revoke_all_by<P: Proof>(
-    tx: &mut Tx<P>,
-    account: AccountId,
-    member: MemberId,
-) -> Result<i64> {
+pub fn revoke_all_by<P: InAccount>(tx: &mut Tx<P>, member: MemberId) -> Result<i64> {
+    let account = tx.account();
     db::lock_account(tx.conn(), account)?;
-    let open = open_by(tx, account, member)?;
+    let open = open_by(tx, member)?;
     let count = i64::try_from(open.len()).map_err(Error::internal)?;
     for (invitation, email) in open {
         revoke_one(tx, account, invitation, email)?;

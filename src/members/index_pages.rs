@@ -4,7 +4,6 @@ use askama::Template;
 
 use super::list::{self, By, Filter, INACTIVE, Key, Sort};
 use super::{Member, PATH, Rules};
-use crate::Result;
 use crate::access::{Can, ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::Timestamp;
@@ -12,12 +11,14 @@ use crate::web::answer::Answer;
 use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
 use crate::web::request::{Request, query_string};
 use crate::web::shell::Shell;
+use crate::{Result, invitations};
 
 #[derive(Template)]
 #[template(path = "members/index.html")]
 struct Index {
     shell: Shell,
     members: MembersCard,
+    pending: invitations::Section,
 }
 
 /// The card Members.
@@ -144,10 +145,16 @@ impl MembersCard {
 
 /// `GET /shared/insight-users`
 pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
-    let members = can.read(|tx| MembersCard::load(tx, request))?;
+    let (members, pending) = can.read(|tx| {
+        Ok((
+            MembersCard::load(tx, request)?,
+            invitations::section(tx, request)?,
+        ))
+    })?;
     Answer::page(&Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
         members,
+        pending,
     })
 }
 

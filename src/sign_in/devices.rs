@@ -73,6 +73,15 @@ pub fn forget<P: Proof>(tx: &mut Tx<P>, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Deletes browsers not seen for so long that they have lost their cookie; called by the housekeeping job.
+pub fn sweep<P: Proof>(tx: &mut Tx<P>) -> Result<usize> {
+    let oldest = tx.now() - AGE;
+    Ok(
+        diesel::delete(devices::table.filter(devices::last_seen_at.lt(oldest)))
+            .execute(tx.conn())?,
+    )
+}
+
 /// Puts what [`remember`] gave into the answer.
 pub fn with_cookie(answer: Answer, device: Option<Token>) -> Answer {
     match device {

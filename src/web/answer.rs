@@ -21,10 +21,6 @@ pub(super) enum Body {
         mime: &'static str,
         content: String,
     },
-    Static {
-        mime: &'static str,
-        content: &'static [u8],
-    },
     Stream {
         mime: &'static str,
         next: Box<Chunks>,
@@ -108,11 +104,6 @@ impl Answer {
     /// A text file to keep.
     pub fn file(name: &str, content: String) -> Answer {
         Answer::text(200, content).attachment(name)
-    }
-
-    /// Bytes that are part of the binary.
-    pub(super) fn fixed(mime: &'static str, content: &'static [u8]) -> Answer {
-        Answer::new(200, Body::Static { mime, content })
     }
 
     /// A CSV file (RFC 4180) written piece by piece in constant memory: `next` gets where the last piece ended and

@@ -447,7 +447,6 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
     match answer.body {
         Body::Empty => out.finish(),
         Body::Text { mime, content } => out.content_type(mime).body(content),
-        Body::Static { mime, content } => out.content_type(mime).body(content),
         Body::Stream { mime, next } => {
             let id = id.to_owned();
             let pieces = futures_util::stream::unfold(Some(next), move |state| {
