@@ -11,7 +11,7 @@ use crate::web::shell::{MenuEntry, Shell};
 use crate::{Error, Result};
 
 /// Administrators named on the start page.
-const NAMED: i64 = 5;
+const NAMED: usize = 5;
 
 /// `GET /`: to where this person's work is.
 pub fn home(can: Can<SignedIn>, _: &Request) -> Result<Answer> {
@@ -41,8 +41,8 @@ pub fn start(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
     let environment: Environment = request.param("environment")?;
     let me = can.me();
     let mut administrators = can.read(|tx| members::administrators(tx, NAMED + 1))?;
-    let more_administrators = administrators.len() > 5;
-    administrators.truncate(5);
+    let more_administrators = administrators.len() > NAMED;
+    administrators.truncate(NAMED);
     let mut shell = can.page(request, &[(environment.label(), ""), ("Start", "")])?;
     // The environment is named at the end of the title anyway.
     shell.title = "Start".into();

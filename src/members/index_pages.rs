@@ -11,7 +11,7 @@ use crate::web::answer::Answer;
 use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
 use crate::web::request::{Request, query_string};
 use crate::web::shell::Shell;
-use crate::{Result, invitations};
+use crate::{Result, invitations, subscribers};
 
 #[derive(Template)]
 #[template(path = "members/index.html")]
@@ -19,6 +19,7 @@ struct Index {
     shell: Shell,
     members: MembersCard,
     pending: invitations::Section,
+    subscribers: subscribers::Section,
 }
 
 /// The card Members.
@@ -89,7 +90,10 @@ impl MembersCard {
             paging::with(PATH, query, &["page"], "sort", &text)
         };
         let csv = {
-            let kept = query.pairs().iter().filter(|(name, _)| name != "page");
+            // Not the pages, and not what belongs to the other lists.
+            let known = ["q", "role", "two-factor", "inactive", "sort"];
+            let kept = query.pairs().iter();
+            let kept = kept.filter(|(name, _)| known.contains(&name.as_str()));
             let text = query_string(kept.map(|(n, v)| (n.as_str(), v.as_str())));
             let mark = if text.is_empty() { "" } else { "?" };
             format!("{PATH}/members.csv{mark}{text}")
@@ -145,16 +149,18 @@ impl MembersCard {
 
 /// `GET /shared/insight-users`
 pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
-    let (members, pending) = can.read(|tx| {
+    let (members, pending, subscribers) = can.read(|tx| {
         Ok((
             MembersCard::load(tx, request)?,
             invitations::section(tx, request)?,
+            subscribers::section(tx, request)?,
         ))
     })?;
     Answer::page(&Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
         members,
         pending,
+        subscribers,
     })
 }
 

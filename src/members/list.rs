@@ -1,5 +1,6 @@
 //! The list of members: filters, sort orders, keyset pages, counts.
 
+use diesel::dsl::not;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -86,18 +87,17 @@ impl Filter {
             query = query.filter(members::search_text.like(pattern).escape('\\'));
         }
         query = match self.role.as_str() {
-            "viewer" => query.filter(members::viewer.eq(true)),
-            "technician" => query.filter(members::technician.eq(true)),
-            "admin" => query.filter(members::admin.eq(true)),
-            "none" => query
-                .filter(members::viewer.eq(false))
-                .filter(members::technician.eq(false))
-                .filter(members::admin.eq(false)),
+            "viewer" => query.filter(members::viewer),
+            "technician" => query.filter(members::technician),
+            "admin" => query.filter(members::admin),
+            "none" => query.filter(not(members::viewer
+                .or(members::technician)
+                .or(members::admin))),
             _ => query,
         };
         query = match self.two_factor.as_str() {
-            "on" => query.filter(members::two_factor.eq(true)),
-            "needs-set-up" => query.filter(members::two_factor.eq(false)),
+            "on" => query.filter(members::two_factor),
+            "needs-set-up" => query.filter(not(members::two_factor)),
             _ => query,
         };
         if self.inactive > 0 {

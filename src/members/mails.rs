@@ -10,7 +10,7 @@ use crate::db::types::Timestamp;
 use crate::mail::{self, Content, Message, Priority};
 
 /// Administrators who are told about a reset. Accounts with more of them have an audit log to read.
-const TOLD: i64 = 50;
+const TOLD: usize = 50;
 
 /// Who did it, when and from where: the end of every such mail.
 #[derive(Clone)]

@@ -64,7 +64,8 @@ impl Member {
 
 type Query<'a> = members::BoxedQuery<'a, Backend>;
 
-/// The active members of the account.
+/// The active members of the account. Filters on yes or no name the bare column: SQLite does not see that `admin = ?`
+/// fits an index of administrators.
 fn active<P: InAccount>(tx: &Tx<P>) -> Query<'static> {
     members::table
         .filter(members::account_id.eq(tx.account()))
@@ -144,11 +145,11 @@ pub fn find<P: InAccount>(tx: &mut Tx<P>, id: MemberId) -> Result<Member> {
 }
 
 /// The first `limit` administrators of the account by name: whom to ask, whom to tell.
-pub fn administrators<P: InAccount>(tx: &mut Tx<P>, limit: i64) -> Result<Vec<Member>> {
+pub fn administrators<P: InAccount>(tx: &mut Tx<P>, limit: usize) -> Result<Vec<Member>> {
     let query = active(tx)
-        .filter(members::admin.eq(true))
+        .filter(members::admin)
         .order((members::name_key, members::id))
-        .limit(limit);
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX));
     load(tx, query)
 }
 
@@ -232,7 +233,7 @@ impl Rules {
 
 fn last(member: &Member) -> String {
     format!(
-        "{} is the only administrator who can sign in. Make somebody else an administrator first.",
+        "{} is the last administrator who can sign in. Make somebody else an administrator first.",
         member.name
     )
 }
@@ -241,8 +242,7 @@ fn last(member: &Member) -> String {
 fn able_administrators<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<MemberId>> {
     Ok(members::table
         .filter(members::account_id.eq(account))
-        .filter(members::admin.eq(true))
-        .filter(members::two_factor.eq(true))
+        .filter(members::admin.and(members::two_factor))
         .filter(members::removed_at.is_null())
         .limit(2)
         .select(members::id)

@@ -6,25 +6,32 @@ use super::{Member, Rules, find, lock, mails};
 use crate::access::{InAccount, ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::sessions;
-use crate::db::types::MemberId;
+use crate::db::types::{InvitationId, MemberId};
+use crate::invitations;
 use crate::schema::members;
 use crate::{Error, Result};
 
+/// Which of the open invitations that the member sent are revoked with the removal.
+pub enum Revoke {
+    All,
+    These(Vec<InvitationId>),
+}
+
 /// Removes a member.
-pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId) -> Result<Member> {
+pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Result<Member> {
     lock(tx)?;
     let member = find(tx, id)?;
     if let Some(why) = Rules::load(tx)?.removal_refused(&member) {
         return Err(Error::Refused(why));
     }
     let (account, now) = (tx.account(), tx.now());
+    let invitations_revoked = revoke(tx, id, which)?;
     diesel::update(members::table)
         .filter(members::account_id.eq(account))
         .filter(members::id.eq(id))
         .set(members::removed_at.eq(Some(now)))
         .execute(tx.conn())?;
     sessions::end_in_account(tx, member.user, account)?;
-    let invitations_revoked = 0;
     audit::record(
         tx,
         account,
@@ -39,12 +46,28 @@ pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId) -> Result<Member> {
     Ok(member)
 }
 
-/// How many administrators there are, and whether all of them can sign in does not matter here: this is for the page.
+fn revoke(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Result<i64> {
+    let account = tx.account();
+    let chosen = match which {
+        Revoke::All => return invitations::revoke_all_by(tx, account, id),
+        Revoke::These(chosen) => chosen,
+    };
+    let mut revoked = 0;
+    for (invitation, _) in invitations::open_by(tx, account, id)? {
+        if chosen.contains(&invitation) {
+            invitations::revoke(tx, invitation)?;
+            revoked += 1;
+        }
+    }
+    Ok(revoked)
+}
+
+/// How many administrators there are besides one member.
 pub fn administrators_left<P: InAccount>(tx: &mut Tx<P>, without: MemberId) -> Result<i64> {
     let account = tx.account();
     Ok(members::table
         .filter(members::account_id.eq(account))
-        .filter(members::admin.eq(true))
+        .filter(members::admin)
         .filter(members::removed_at.is_null())
         .filter(members::id.ne(without))
         .count()

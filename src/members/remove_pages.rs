@@ -2,9 +2,11 @@
 
 use askama::Template;
 
-use super::{Member, PATH, Rules, find, remove};
+use super::remove::{self, Revoke};
+use super::{Member, PATH, Rules, find};
 use crate::access::{Can, ManageMembers};
-use crate::db::types::MemberId;
+use crate::db::types::{InvitationId, MemberId};
+use crate::invitations;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
 use crate::web::paging::thousands;
@@ -21,10 +23,17 @@ struct RemovePage {
     account: String,
     /// "One administrator remains: you."; "" when the member is not an administrator.
     remain: String,
+    /// Open invitations the member sent, and whether each is ticked; too many of them stand behind one tick.
+    invitations: Vec<(InvitationId, String, bool)>,
+    /// That one tick, and how many stand behind it.
+    all_invitations: Option<(bool, String)>,
     /// Why it cannot be done.
     refused: Option<String>,
     errors: Errors,
 }
+
+/// Invitations that get a tick of their own.
+const LISTED: usize = 50;
 
 /// The control behind the error about oneself.
 const OWN: &str = "own";
@@ -43,7 +52,14 @@ pub fn act(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
         errors.add(OWN, "Tick this to remove yourself");
         return Answer::refused(&page(&can, request, errors)?);
     }
-    let member = match can.write(|tx| remove::remove(tx, id)) {
+    let form = request.form();
+    let which = if form.ticked("revoke_all") {
+        Revoke::All
+    } else {
+        let chosen = form.all("revoke").filter_map(|text| text.parse().ok());
+        Revoke::These(chosen.collect())
+    };
+    let member = match can.write(|tx| remove::remove(tx, id, &which)) {
         Err(Error::Refused(why)) => {
             let mut errors = Errors::new();
             errors.add("remove", why);
@@ -63,15 +79,29 @@ pub fn act(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
 fn page(can: &Can<ManageMembers>, request: &Request, errors: Errors) -> Result<RemovePage> {
     let id: MemberId = request.param("member")?;
     let me = can.me().member;
-    let (member, rules, left) = can.read(|tx| {
+    let (member, rules, left, open) = can.read(|tx| {
         let member = find(tx, id)?;
         let left = if member.roles.admin {
             Some(remove::administrators_left(tx, id)?)
         } else {
             None
         };
-        Ok((member, Rules::load(tx)?, left))
+        let open = invitations::open_by(tx, tx.account(), id)?;
+        Ok((member, Rules::load(tx)?, left, open))
     })?;
+    // A refused form keeps its ticks; everything is ticked at first.
+    let form = request.form();
+    let first = form.pairs().is_empty();
+    let (invitations, all_invitations) = if open.len() > LISTED {
+        let count = thousands(i64::try_from(open.len()).unwrap_or(i64::MAX));
+        (vec![], Some((first || form.ticked("revoke_all"), count)))
+    } else {
+        let rows = open.into_iter().map(|(invitation, email)| {
+            let ticked = first || form.all("revoke").any(|v| v.parse() == Ok(invitation));
+            (invitation, email, ticked)
+        });
+        (rows.collect(), None)
+    };
     let trail = [
         ("Shared", ""),
         ("Insight users", PATH),
@@ -90,6 +120,8 @@ fn page(can: &Can<ManageMembers>, request: &Request, errors: Errors) -> Result<R
             Some(1) => "One administrator remains.".into(),
             Some(n) => format!("{} administrators remain.", thousands(n)),
         },
+        invitations,
+        all_invitations,
         refused: rules.removal_refused(&member),
         member,
         errors,

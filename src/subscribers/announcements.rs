@@ -586,31 +586,5 @@ pub fn account_exists(tx: &mut Tx<Operator>, id: AccountId) -> Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subject_is_one_line() {
-        assert_eq!(Subject::parse("  New keys ").unwrap().as_str(), "New keys");
-        for wrong in [
-            "",
-            "  ",
-            "a\r\nBcc: eve@example.com",
-            "a\u{85}b",
-            &"x".repeat(151),
-        ] {
-            assert!(Subject::parse(wrong).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_text_has_plain_line_ends() {
-        assert_eq!(
-            Markdown::parse("\r\na\r\n\tb\r\n").unwrap().as_str(),
-            "a\n\tb"
-        );
-        for wrong in ["", " \n ", "a\u{0}", &"x".repeat(20_001)] {
-            assert!(Markdown::parse(wrong).is_err());
-        }
-    }
-}
+#[path = "announcements_tests.rs"]
+mod tests;

@@ -344,8 +344,9 @@ async fn read_form(route: &Route, req: &HttpRequest, mut payload: web::Payload) 
     let form = parts.next().as_deref() == Some("application/x-www-form-urlencoded");
     let utf8 = parts.all(|p| !p.starts_with("charset=") || p.trim_matches('"') == "charset=utf-8");
     let length = header(header::CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
-    // Mail programs may send their one fixed field as a multipart form (RFC 8058 3.2); such routes read no field.
-    let unread = route.one_click && kind.to_ascii_lowercase().starts_with("multipart/form-data");
+    // Mail programs may send their one fixed field as a multipart form (RFC 8058 3.2); such routes read no field, so
+    // whatever comes is let pass.
+    let unread = route.one_click && !form;
     // An empty POST may come without a type.
     let empty = kind.is_empty() && length == Some(0);
     if !(unread || empty || form && utf8) {
