@@ -49,11 +49,11 @@ pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Resul
 fn revoke(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Result<i64> {
     let account = tx.account();
     let chosen = match which {
-        Revoke::All => return invitations::revoke_all_by(tx, account, id),
+        Revoke::All => return invitations::revoke_all_by(tx, id),
         Revoke::These(chosen) => chosen,
     };
     let mut revoked = 0;
-    for (invitation, _) in invitations::open_by(tx, account, id)? {
+    for (invitation, _) in invitations::open_by(tx, id)? {
         if chosen.contains(&invitation) {
             invitations::revoke(tx, invitation)?;
             revoked += 1;

@@ -86,7 +86,7 @@ fn page(can: &Can<ManageMembers>, request: &Request, errors: Errors) -> Result<R
         } else {
             None
         };
-        let open = invitations::open_by(tx, tx.account(), id)?;
+        let open = invitations::open_by(tx, id)?;
         Ok((member, Rules::load(tx)?, left, open))
     })?;
     // A refused form keeps its ticks; everything is ticked at first.
