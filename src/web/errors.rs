@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::frame;
 use super::request::{Request, query_string};
 use super::shell::Shell;
-use crate::access::{Level, Visit};
+use crate::access::{Environment, Level, Visit};
 use crate::routes::{self, Method};
 use crate::{Error, Result};
 
@@ -209,6 +209,8 @@ fn fits(pattern: &str, path: &str) -> bool {
     loop {
         match (pattern.next(), path.next()) {
             (None, None) => return true,
+            (Some("{environment}"), Some(have)) if have.parse::<Environment>().is_ok() => {}
+            (Some("{environment}"), _) => return false,
             (Some(p), Some(have)) if p == have || p.starts_with('{') => {}
             _ => return false,
         }

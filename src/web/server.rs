@@ -124,7 +124,8 @@ fn pages(
     // actix takes the first pattern that fits: plain words before parameters.
     paths.sort_by_key(|path| path.matches('{').count());
     for path in paths {
-        let mut resource = web::resource(path);
+        // Any other first word is not a page, whoever asks.
+        let mut resource = web::resource(path.replace("{environment}", "{environment:test|commercial}"));
         let allowed = allowed(path);
         for route in routes::table().iter().filter(|r| r.path == path) {
             let methods = match route.method {
@@ -342,7 +343,10 @@ async fn read_form(route: &Route, req: &HttpRequest, mut payload: web::Payload) 
     let kind = header(header::CONTENT_TYPE).unwrap_or("");
     let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
     let form = parts.next().as_deref() == Some("application/x-www-form-urlencoded");
-    let utf8 = parts.all(|p| !p.starts_with("charset=") || p.trim_matches('"') == "charset=utf-8");
+    let utf8 = parts.all(|part| match part.strip_prefix("charset=") {
+        Some(charset) => charset.trim_matches('"') == "utf-8",
+        None => true,
+    });
     let length = header(header::CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
     // Mail programs may send their one fixed field as a multipart form (RFC 8058 3.2); such routes read no field, so
     // whatever comes is let pass.

@@ -166,7 +166,10 @@ fn document_problems(page: &Page) -> Vec<String> {
                 rule(token == 0, "a token would go into an address");
             }
             "input" | "select" | "textarea" => {
-                let hidden = value.attr("type") == Some("hidden");
+                // Password managers want the name beside a new password; nobody else meets it.
+                let hidden = value.attr("type") == Some("hidden")
+                    || value.attr("hidden").is_some()
+                    || value.attr("aria-hidden") == Some("true");
                 let id = value.attr("id").unwrap_or("");
                 let labelled = value.attr("aria-label").is_some()
                     || value.attr("aria-labelledby").is_some()
