@@ -219,7 +219,7 @@ fn open(config: Config) -> Result<Arc<App>, Sentence> {
     let keys = Keys::open_or_create(&config.keys_file)?;
     let db = open_database(&config)?;
     db::migrate::run(&db)?;
-    Ok(assemble(config, db, keys)?)
+    assemble(config, db, keys)
 }
 
 fn assemble(config: Config, db: Db, keys: Keys) -> Result<Arc<App>, Sentence> {
