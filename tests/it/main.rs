@@ -2,8 +2,18 @@
 
 mod app;
 
+mod accounts;
 mod audit;
+mod audit_log;
+mod first_start;
 mod harness;
+mod invitations;
+mod member_actions;
+mod members;
+mod menu;
 mod migrations;
+mod product_updates;
+mod registration;
 mod routes;
+mod subscribers;
 mod web;

@@ -12,6 +12,7 @@ pub mod process;
 pub mod raw;
 pub mod rules;
 pub mod smtp;
+pub mod steps;
 pub mod wait;
 
 use std::net::{SocketAddr, TcpListener};
