@@ -125,7 +125,8 @@ fn pages(
     paths.sort_by_key(|path| path.matches('{').count());
     for path in paths {
         // Any other first word is not a page, whoever asks.
-        let mut resource = web::resource(path.replace("{environment}", "{environment:test|commercial}"));
+        let mut resource =
+            web::resource(path.replace("{environment}", "{environment:test|commercial}"));
         let allowed = allowed(path);
         for route in routes::table().iter().filter(|r| r.path == path) {
             let methods = match route.method {
