@@ -450,10 +450,11 @@ fn url<P: Proof>(tx: &Tx<P>, token: &Token) -> String {
         .link(&format!("/register/{}", token.expose()))
 }
 
+/// What an invitation can name, by id and name.
+pub type Choices = (Vec<(ProfileId, String)>, Vec<(RoleId, String)>);
+
 /// The profiles of the account, the standard one first, and its roles.
-pub fn choices(
-    tx: &mut Tx<ManageMembers>,
-) -> Result<(Vec<(ProfileId, String)>, Vec<(RoleId, String)>)> {
+pub fn choices(tx: &mut Tx<ManageMembers>) -> Result<Choices> {
     let account = tx.account();
     let of_account = profiles::table
         .filter(profiles::account_id.eq(account))

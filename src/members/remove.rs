@@ -47,7 +47,6 @@ pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Resul
 }
 
 fn revoke(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Result<i64> {
-    let account = tx.account();
     let chosen = match which {
         Revoke::All => return invitations::revoke_all_by(tx, id),
         Revoke::These(chosen) => chosen,
