@@ -5,6 +5,7 @@ mod app;
 
 mod audit;
 mod harness;
+mod http;
 mod log;
 mod migrations;
 mod routes;
