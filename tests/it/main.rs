@@ -1,5 +1,6 @@
 //! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
 
+#[allow(dead_code, reason = "a box of tools, not all in use at all times")]
 mod app;
 
 mod accounts;
@@ -13,10 +14,13 @@ mod joining;
 mod member_actions;
 mod members;
 mod menu;
+mod http;
+mod log;
 mod migrations;
 mod product_updates;
 mod registration;
 mod registration_rules;
 mod routes;
 mod subscribers;
+mod totals;
 mod web;
