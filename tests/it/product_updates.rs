@@ -288,11 +288,11 @@ async fn a_refused_update_keeps_what_was_typed_and_sends_nothing(app: TestApp) {
 
 async fn markdown_becomes_mail_without_markup_of_its_own(app: TestApp) {
     let erika = operator(&app).await;
-    let text = "# Hello\n\n<script>alert(1)</script> [bad](javascript:alert(1)) <b>bold</b>";
+    let text = "# Hello\n\nNow <script>alert(1)</script> [bad](javascript:alert(1)) <b>bold</b>";
     let page = written(&erika, "<i>News</i>", text).await;
     let page = page.press("Preview").await;
     let preview = page.section("Preview");
-    preview.expect("<script>alert(1)</script> bad <b>bold</b>");
+    preview.expect("Now <script>alert(1)</script> bad <b>bold</b>");
     assert_eq!(
         preview.texts("h3"),
         ["Hello"],
