@@ -4,6 +4,9 @@
 mod app;
 
 mod audit;
+mod browser_keys;
+mod browser_pages;
+mod browser_walk;
 mod harness;
 mod http;
 mod log;

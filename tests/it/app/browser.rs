@@ -167,6 +167,39 @@ impl Browser {
         }
     }
 
+    /// The words of the first element that fits a CSS selector, as soon as it is there.
+    pub async fn words(&self, selector: &str) -> String {
+        let words = wait::until(async || {
+            let found = self.client.find(Locator::Css(selector)).await.ok()?;
+            found.text().await.ok()
+        });
+        match words.await {
+            Some(words) => words,
+            None => self.fail(&format!("no {selector}")).await,
+        }
+    }
+
+    /// Puts a cookie, `name=value`, into the browser for the server at this address.
+    pub async fn set_cookie(&self, server: &str, cookie: &str) {
+        let (name, value) = cookie.split_once('=').expect("a cookie has a name");
+        self.devtools(
+            "Network.setCookie",
+            json!({"url": server, "name": name, "value": value}),
+        )
+        .await;
+    }
+
+    /// Presses keys, as WebDriver names them, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        let pressed = async {
+            let focused = self.client.active_element().await?;
+            focused.send_keys(keys).await
+        };
+        if let Err(e) = pressed.await {
+            self.fail(&format!("cannot press keys: {e}")).await;
+        }
+    }
+
     /// The path of the current page, without its query.
     pub async fn current_path(&self) -> String {
         let url = self.client.current_url().await;
