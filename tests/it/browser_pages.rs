@@ -4,13 +4,13 @@
 
 use std::io::Write;
 
+use fantoccini::Locator;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use insight::access::Needs;
 use insight::accounts::first_start;
 use insight::routes::{self, Method, Route};
 use insight::subscribers::unsubscribe::Deed;
-use reqwest::StatusCode;
 
 use crate::app::browser::{Browser, Options};
 use crate::app::people::{Level, PASSWORD, Person, Role};
@@ -35,6 +35,8 @@ const ON_THE_WAY: &[&str] = &[
 struct Look<'a> {
     app: &'a TestApp,
     browser: Browser,
+    /// The same person's browser with letters twice as large.
+    large: Option<Browser>,
     problems: Vec<String>,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Look<'a> {
         Look {
             app,
             browser,
+            large: None,
             problems: Vec::new(),
         }
     }
@@ -55,25 +58,49 @@ impl<'a> Look<'a> {
         look
     }
 
+    /// Looks at pages with large letters too.
+    async fn with_large_text(mut self) -> Look<'a> {
+        let large = Options {
+            large_text: true,
+            ..Options::DESKTOP
+        };
+        self.large = Some(Browser::open(large).await);
+        self
+    }
+
     async fn sign_in(&self, person: &Person, level: Level) {
         let context = self.app.context();
-        let token = context.session(person.user(), person.account(), level);
-        let cookie = context.session_cookie(&token);
-        self.browser.set_cookie(&self.app.base(), &cookie).await;
+        for browser in [Some(&self.browser), self.large.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let token = context.session(person.user(), person.account(), level);
+            let cookie = context.session_cookie(&token);
+            browser.set_cookie(&self.app.base(), &cookie).await;
+        }
+    }
+
+    fn address(&self, path: &str) -> String {
+        match path.starts_with('/') {
+            true => format!("{}{path}", self.app.base()),
+            false => path.to_owned(),
+        }
     }
 
     async fn goto(&self, path: &str) {
-        let address = match path.starts_with('/') {
-            true => format!("{}{path}", self.app.base()),
-            false => path.to_owned(),
-        };
-        self.browser.goto(&address).await;
+        self.browser.goto(&self.address(path)).await;
     }
 
     /// Opens a page and looks at it from all sides.
     async fn page(&mut self, path: &str, status: u16) {
         self.goto(path).await;
         self.here(path, status).await;
+        if let Some(large) = &self.large {
+            large.goto(&self.address(path)).await;
+            if large.overflows().await {
+                self.wrong(path, "letters twice as large: wider than the window");
+            }
+        }
     }
 
     /// Looks at the page that is open.
@@ -84,14 +111,16 @@ impl<'a> Look<'a> {
             let heading = self.browser.words("h1").await;
             self.wrong(name, &format!("{got} \"{heading}\" instead of {status}"));
         }
-        for options in [
-            Options::DESKTOP,
-            Options::DESKTOP.dark(),
-            Options::PHONE.dark(),
-            Options::PHONE,
-        ] {
+        for options in [Options::DESKTOP, Options::PHONE.dark()] {
             self.browser.emulate(options).await;
             self.state(name, options).await;
+            let other = Options {
+                dark: !options.dark,
+                ..options
+            };
+            self.browser.emulate(other).await;
+            let found = self.browser.axe_of_colours().await;
+            self.found(name, other, found);
         }
         let narrow = Options {
             width: 320,
@@ -100,11 +129,6 @@ impl<'a> Look<'a> {
         self.browser.emulate(narrow).await;
         self.width(name, "320 px wide").await;
         self.browser.emulate(Options::DESKTOP).await;
-        self.script("document.documentElement.style.fontSize = '200%'")
-            .await;
-        self.width(name, "with text twice as large").await;
-        self.script("document.documentElement.style.fontSize = ''")
-            .await;
         for problem in self.browser.problems().await {
             self.wrong(name, &problem);
         }
@@ -112,12 +136,16 @@ impl<'a> Look<'a> {
 
     /// Looks at the page as it is, with whatever is open on it.
     async fn state(&mut self, name: &str, options: Options) {
+        let found = self.browser.axe().await;
+        self.found(name, options, found);
+        self.width(name, &format!("{} px", options.width)).await;
+    }
+
+    fn found(&mut self, name: &str, options: Options, found: Vec<String>) {
         let light = if options.dark { "dark" } else { "light" };
-        let how = format!("{light}, {} px", options.width);
-        for found in self.browser.axe().await {
-            self.wrong(name, &format!("{how}: {found}"));
+        for found in found {
+            self.wrong(name, &format!("{light}, {} px: {found}", options.width));
         }
-        self.width(name, &how).await;
     }
 
     async fn width(&mut self, name: &str, how: &str) {
@@ -163,7 +191,9 @@ async fn every_page_of_an_administrator_is_for_everybody() {
     let app = sqlite();
     let ada = app.admin("ada").await;
     ada.make_operator();
-    let mut look = Look::of(&app, &ada, Level::Full).await;
+    let look = Look::new(&app).await;
+    let mut look = look.with_large_text().await;
+    look.sign_in(&ada, Level::Full).await;
     for (number, route) in pages(|n| !matches!(n, Needs::Nothing | Needs::HalfSession)) {
         let fixture = Fixture {
             app: &app,
@@ -186,7 +216,7 @@ async fn every_page_of_an_administrator_is_for_everybody() {
 async fn every_page_before_signing_in_is_for_everybody() {
     let app = sqlite();
     let ada = app.admin("ada").await;
-    let mut look = Look::new(&app).await;
+    let mut look = Look::new(&app).await.with_large_text().await;
     for (number, route) in pages(|needs| needs == Needs::Nothing) {
         let fixture = Fixture {
             app: &app,
@@ -307,13 +337,9 @@ async fn every_step_of_inviting_and_registering_is_for_everybody() {
 
     // Joining a second company.
     let other = app.company("Other Company").admin("olga");
-    other
-        .post(
-            "/shared/insight-users/invite",
-            &[("emails", ada.email()), ("platform_role", "viewer")],
-        )
-        .await
-        .expect_status(StatusCode::OK.as_u16());
+    let form = other.open("/shared/insight-users/invite").await;
+    let form = form.fill("E-mail addresses", ada.email());
+    form.press("Send").await.expect_status(200);
     look.page(&app.last_mail_to(&ada).link("/register/"), 200)
         .await;
     look.done();
@@ -396,7 +422,8 @@ async fn long_lists_and_open_menus_are_for_everybody() {
             .await;
     }
     app.company("Other Company").add(&ada, &[Role::Viewer]);
-    let mut look = Look::of(&app, &ada, Level::Full).await;
+    let mut look = Look::new(&app).await.with_large_text().await;
+    look.sign_in(&ada, Level::Full).await;
     let people = "/shared/insight-users";
     for path in [people, "/settings/audit-log", "/product-updates"] {
         look.page(path, 200).await;
@@ -412,7 +439,9 @@ async fn long_lists_and_open_menus_are_for_everybody() {
         look.browser.see("Manage roles").await;
         look.state("an open row menu", options).await;
         look.goto(people).await;
-        look.browser.press("Ada").await;
+        let me = look.browser.client.find(Locator::Css("[popovertarget=me]"));
+        let me = me.await.expect("one's own name");
+        me.click().await.expect("opens the menu");
         look.browser.see("Sign out").await;
         look.state("the open menu of oneself", options).await;
         look.goto(people).await;
