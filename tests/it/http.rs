@@ -1,5 +1,7 @@
 //! The protocol under the pages: methods, lengths, kinds of content, hosts, connections.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -28,6 +30,22 @@ async fn only_declared_methods_work() {
     }
     let answer = raw::send(app.address(), head(&app, "POST", "/health/live", "")).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let app = Setup::on(Backend::Sqlite)
+        .with_body_deadline(Duration::from_millis(50))
+        .start();
+    let half = head(
+        &app,
+        "POST",
+        "/sign-in",
+        &format!("{FORM}Content-Length: 100\r\n"),
+    );
+    let answer = raw::send(app.address(), format!("{half}email=")).await;
+    assert_eq!(answer.status, 408);
+    assert!(answer.body.contains("The request took too long"));
 }
 
 #[actix_web::test]

@@ -12,4 +12,5 @@ mod http;
 mod log;
 mod migrations;
 mod routes;
+mod totals;
 mod web;
