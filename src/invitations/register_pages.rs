@@ -185,11 +185,12 @@ pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let account = door.invitation.account;
     let before = can.who().as_ref().map(|caller| caller.session);
     let token = can.write(|tx| {
+        let token = acceptance::register(tx, request, account, &pending, step)?;
         // Whoever was signed in on this browser: the cookie is about to change hands.
         if let Some(session) = before {
             sessions::end(tx, session)?;
         }
-        acceptance::register(tx, request, account, &pending, step)
+        Ok(token)
     })?;
     Ok(Answer::see_other("/recovery-codes")
         .start_session(token)
