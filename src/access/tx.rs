@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 
 use super::caller::Caller;
-use super::permissions::{InAccount, Proof};
-use crate::App;
-use crate::db::Conn;
+use super::permissions::{Admit, InAccount, Proof};
 use crate::db::types::{AccountId, Timestamp, UserId};
+use crate::db::{self, Conn};
+use crate::{App, Result};
 
 /// Who stands in the audit log for a change.
 #[derive(Clone, Debug)]
@@ -112,5 +112,21 @@ impl<P: InAccount> Tx<'_, P> {
     /// The member who acts.
     pub fn me(&self) -> &Caller {
         &self.who
+    }
+}
+
+impl<P: Admit + InAccount> Tx<'_, P> {
+    /// Locks the account for a change of its people until the transaction ends, and decides once more.
+    pub fn lock_account(&mut self) -> Result<()> {
+        db::lock_account(self.conn, self.who.account)?;
+        self.decide_again()
+    }
+
+    /// Decides the right anew: while this transaction waited for a lock, another may have taken it away, or ended
+    /// the session.
+    pub fn decide_again(&mut self) -> Result<()> {
+        let now = Caller::of_session(self.conn, self.who.session, self.now)?;
+        let here = now.filter(|caller| caller.account == self.who.account);
+        P::admit(here).map(|_| ())
     }
 }
