@@ -8,6 +8,9 @@ use crate::db::types::{AccountId, Timestamp, UserId};
 use crate::db::{self, Conn};
 use crate::{App, Result};
 
+/// The name in the audit log of what nobody in particular did.
+const NOBODY: &str = "Insight";
+
 /// Who stands in the audit log for a change.
 #[derive(Clone, Debug)]
 pub struct Actor {
@@ -45,7 +48,7 @@ impl<'a, P: Proof> Tx<'a, P> {
             },
             None => Actor {
                 user: None,
-                name: "Insight".to_owned(),
+                name: NOBODY.to_owned(),
                 address: address.to_owned(),
             },
         };
@@ -91,6 +94,13 @@ impl<'a, P: Proof> Tx<'a, P> {
     pub fn act_as_outsider(&mut self, email: &str) {
         self.actor.user = None;
         self.actor.name = email.to_owned();
+    }
+
+    /// Names nobody, for what anybody could have caused who knows an address: a person who happens to be signed in in
+    /// that browser, perhaps to another account, has no place in the audit log of the accounts it concerns.
+    pub fn act_as_nobody(&mut self) {
+        self.actor.user = None;
+        self.actor.name = NOBODY.to_owned();
     }
 
     /// Asks for the mail worker to be woken after the commit.
