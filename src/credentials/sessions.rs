@@ -217,8 +217,15 @@ pub enum Revealed {
 /// Keeps something with the session whose token is given, sealed, in place of what was kept before.
 pub fn reveal<P: Proof>(tx: &mut Tx<P>, token: &Token, what: &Revealed) -> Result<()> {
     let plain = Zeroizing::new(serde_json::to_vec(what).map_err(Error::internal)?);
-    let sealed = tx.app().keys.seal(Purpose::Reveal, b"session", &plain);
-    diesel::update(sessions::table.filter(sessions::token_hash.eq(token.hash().to_vec())))
+    let session: SessionId = sessions::table
+        .filter(sessions::token_hash.eq(token.hash().to_vec()))
+        .select(sessions::id)
+        .first(tx.conn())
+        .optional()?
+        .ok_or(Error::SignIn)?;
+    let bound = session.0.to_be_bytes();
+    let sealed = tx.app().keys.seal(Purpose::Reveal, &bound, &plain);
+    diesel::update(sessions::table.filter(sessions::id.eq(session)))
         .set(sessions::revealed.eq(sealed))
         .execute(tx.conn())?;
     Ok(())
@@ -236,7 +243,7 @@ pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<Revealed>> {
         .and_then(|sealed| {
             tx.app()
                 .keys
-                .open(Purpose::Reveal, b"session", &sealed)
+                .open(Purpose::Reveal, &session.0.to_be_bytes(), &sealed)
                 .ok()
         })
         .and_then(|plain| serde_json::from_slice(&plain).ok()))
