@@ -9,4 +9,5 @@ mod http;
 mod log;
 mod migrations;
 mod routes;
+mod totals;
 mod web;
