@@ -6,4 +6,7 @@ mod audit;
 mod harness;
 mod migrations;
 mod routes;
+mod sign_in;
+mod sign_in_mails;
+mod throttling;
 mod web;
