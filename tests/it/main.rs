@@ -1,9 +1,12 @@
 //! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
 
+#[allow(dead_code, reason = "a box of tools, not all in use at all times")]
 mod app;
 
 mod audit;
 mod harness;
+mod http;
+mod log;
 mod migrations;
 mod routes;
 mod sign_in;
