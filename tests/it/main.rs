@@ -9,6 +9,7 @@ mod http;
 mod log;
 mod migrations;
 mod routes;
+mod sessions;
 mod sign_in;
 mod sign_in_mails;
 mod throttling;

@@ -145,7 +145,9 @@ async fn who_makes_the_first_account_is_known_on_that_browser(app: TestApp) {
     let ada = app.visitor();
     let page = ada.open(path).await;
     let page = page.fill("Company name", "Halden Logistics");
-    let page = page.fill("Name", "Ada").fill("E-mail", "ada@halden.example");
+    let page = page
+        .fill("Name", "Ada")
+        .fill("E-mail", "ada@halden.example");
     let page = page.fill("Password", PASSWORD);
     let page = page.fill("Repeat password", PASSWORD);
     let page = page.press("Continue").await;

@@ -7,7 +7,7 @@ use insight::credentials::email::Email;
 use insight::credentials::throttle::{self, Bucket};
 
 use crate::app::people::{PASSWORD, Person};
-use crate::app::{Backend, OnBackend, Setup, TestApp};
+use crate::app::{Setup, TestApp};
 use crate::on_both;
 use crate::sign_in::bob;
 
@@ -158,7 +158,10 @@ async fn parallel_guesses_do_not_slip_past(app: TestApp) {
     let answers = futures_util::future::join_all(guesses).await;
     let looked_at = answers.iter().filter(|status| **status == 422).count();
     assert_eq!(looked_at, 5, "{answers:?}");
-    assert!(answers.iter().all(|s| matches!(s, 422 | 429)), "{answers:?}");
+    assert!(
+        answers.iter().all(|s| matches!(s, 422 | 429)),
+        "{answers:?}"
+    );
 }
 
 async fn the_owner_on_a_known_device_is_not_locked_out(setup: Setup) {
@@ -301,13 +304,13 @@ async fn the_password_asked_for_inside_counts_at_the_same_counter(app: TestApp) 
     inside.await.expect_redirect("/recovery-codes");
 }
 
-async fn counters_outlive_the_process(backend: Backend) {
-    let mut app = TestApp::on(backend);
+async fn counters_outlive_the_process(mut app: TestApp) {
     let bob = bob(&app).await;
     for _ in 0..5 {
         assert_eq!(bob.guess(bob.email(), "wrong").await, 422);
     }
-    let again = app.restart();
+    let again = app.serve_again();
+    app.stop().await;
     bob.use_server(again);
     assert_eq!(bob.guess(bob.email(), PASSWORD).await, 429);
     app.forward(SECOND);
