@@ -15,4 +15,5 @@ mod sessions;
 mod sign_in;
 mod sign_in_mails;
 mod throttling;
+mod totals;
 mod web;
