@@ -36,8 +36,8 @@ async fn forgot(person: &Person, email: &str) -> Page {
     page.fill("E-mail", email).press("Send the link").await
 }
 
-/// The link that came.
-async fn link(app: &TestApp, person: &Person) -> String {
+/// Asks for a link; gives the one that came.
+pub async fn link_to_new_password(app: &TestApp, person: &Person) -> String {
     forgot(person, person.email()).await.expect_status(200);
     app.last_mail_to(person).link("/new-password/")
 }
@@ -58,7 +58,7 @@ async fn is_dead(person: &Person, link: &str) {
 }
 
 /// Resets 2FA of a person; gives the link that was mailed.
-async fn reset(app: &TestApp, admin: &Person, person: &Person, password_too: bool) -> String {
+pub async fn reset(app: &TestApp, admin: &Person, person: &Person, password_too: bool) -> String {
     admin.start_session(Level::Full);
     let path = format!(
         "/shared/insight-users/members/{}/reset-2fa",
@@ -171,7 +171,7 @@ async fn asking_again_and_again_sends_three_mails(app: TestApp) {
 
 async fn the_link_to_a_new_password_works_once_within_an_hour(app: TestApp) {
     let bob = bob(&app).await;
-    let first = link(&app, &bob).await;
+    let first = link_to_new_password(&app, &bob).await;
     app.forward(MINUTE * 60 - Duration::from_secs(1));
     let page = bob.open(&first).await;
     page.expect_status(200);
@@ -181,7 +181,7 @@ async fn the_link_to_a_new_password_works_once_within_an_hour(app: TestApp) {
     bob.sign_in().await.expect_status(200);
     bob.sign_out().await;
 
-    let second = link(&app, &bob).await;
+    let second = link_to_new_password(&app, &bob).await;
     let page = bob.open(&second).await;
     choose(page.clone(), FRESH).await.expect_status(200);
     choose(page, "another one of them").await.expect_status(404);
@@ -191,8 +191,8 @@ async fn the_link_to_a_new_password_works_once_within_an_hour(app: TestApp) {
 
 async fn a_new_link_ends_the_one_before(app: TestApp) {
     let bob = bob(&app).await;
-    let first = link(&app, &bob).await;
-    let second = link(&app, &bob).await;
+    let first = link_to_new_password(&app, &bob).await;
+    let second = link_to_new_password(&app, &bob).await;
     is_dead(&bob, &first).await;
     bob.open(&second).await.expect_status(200);
     is_dead(&bob, &format!("{second}x")).await;
@@ -202,7 +202,7 @@ async fn a_new_link_ends_the_one_before(app: TestApp) {
 
 async fn a_changed_password_ends_the_link(app: TestApp) {
     let bob = app.member("bob", &[]).await;
-    let sent = link(&app, &bob).await;
+    let sent = link_to_new_password(&app, &bob).await;
     let fields = [
         ("current", PASSWORD),
         ("password", FRESH),
@@ -215,7 +215,7 @@ async fn a_changed_password_ends_the_link(app: TestApp) {
 
 async fn parallel_uses_of_one_link_set_one_password(app: TestApp) {
     let bob = bob(&app).await;
-    let sent = link(&app, &bob).await;
+    let sent = link_to_new_password(&app, &bob).await;
     let passwords: Vec<String> = (0..4).map(|n| format!("{FRESH} number {n}")).collect();
     let mut pages = Vec::new();
     for _ in &passwords {
@@ -241,7 +241,7 @@ async fn parallel_uses_of_one_link_set_one_password(app: TestApp) {
 
 async fn the_new_password_obeys_the_rules(app: TestApp) {
     let bob = bob(&app).await;
-    let sent = link(&app, &bob).await;
+    let sent = link_to_new_password(&app, &bob).await;
     for wrong in [
         "",
         "short one",
@@ -399,7 +399,7 @@ async fn the_set_up_link_works_once_within_a_day(app: TestApp) {
 async fn a_mailed_link_cannot_replace_the_password_during_a_reset(app: TestApp) {
     let ada = app.admin("ada").await;
     let bob = bob(&app).await;
-    let early = link(&app, &bob).await;
+    let early = link_to_new_password(&app, &bob).await;
     reset(&app, &ada, &bob, false).await;
     // Two links by mail would otherwise be enough to get in.
     is_dead(&bob, &early).await;
@@ -426,7 +426,7 @@ async fn guessing_behind_a_set_up_link_is_throttled(app: TestApp) {
 async fn links_of_one_kind_open_nothing_else(app: TestApp) {
     let ada = app.admin("ada").await;
     let bob = bob(&app).await;
-    let sent = link(&app, &bob).await;
+    let sent = link_to_new_password(&app, &bob).await;
     let token = sent.rsplit('/').next().unwrap_or_default();
     for door in ["set-up-access", "register", "setup"] {
         is_dead(&bob, &format!("/{door}/{token}")).await;

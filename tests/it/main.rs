@@ -13,6 +13,7 @@ mod routes;
 mod security;
 mod sessions;
 mod sign_in;
+mod sign_in_forms;
 mod sign_in_mails;
 mod throttling;
 mod totals;

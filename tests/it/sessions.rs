@@ -5,8 +5,8 @@ use std::time::Duration;
 use diesel::prelude::*;
 use insight::schema::sessions;
 
-use crate::app::people::{Level, PASSWORD, Person, Role};
-use crate::app::{Backend, OnBackend, Setup, TestApp, raw};
+use crate::app::people::{PASSWORD, Person, Role};
+use crate::app::{Setup, TestApp, raw};
 use crate::on_both;
 use crate::sign_in::bob;
 
