@@ -210,16 +210,11 @@ impl Setup {
             config.body_deadline = deadline;
         }
         let clock = Arc::new(AtomicI64::new(MORNING));
-        let cost = HashCost {
-            memory_kib: 8,
-            iterations: 1,
-            lanes: 1,
-        };
         let app = App::new(
             config,
             Db::open(self.database.target(), 4).expect("opens"),
             Keys::ephemeral(),
-            Passwords::new(cost, 4).expect("a cost Argon2 knows"),
+            cheap_passwords(),
             Clock::Set(clock.clone()),
         );
         let server = Server::start(&app, listener, address);
@@ -249,6 +244,16 @@ impl Setup {
         })
         .unwrap_or_else(|e| panic!("{e}"))
     }
+}
+
+/// Hashing that costs next to nothing.
+fn cheap_passwords() -> Passwords {
+    let cost = HashCost {
+        memory_kib: 8,
+        iterations: 1,
+        lanes: 1,
+    };
+    Passwords::new(cost, 4).expect("a cost Argon2 knows")
 }
 
 /// Tuesday, 3 March 2026, 09:41:00 UTC.
@@ -328,12 +333,20 @@ impl TestApp {
         self.halden().await.member(name, roles)
     }
 
-    /// Serves the same application on a second address, as a second process would behind the same load balancer.
+    /// Serves the same installation on a second address, as a second process would: it shares database, keys and
+    /// settings, and nothing in memory but the clock.
     pub fn serve_again(&mut self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        self.others
-            .push(Server::start(&self.context.app, listener, address));
+        let first = &self.context.app;
+        let second = App::new(
+            first.config.clone(),
+            Db::open(self.database.target(), 4).expect("opens"),
+            first.keys.clone(),
+            cheap_passwords(),
+            first.clock.clone(),
+        );
+        self.others.push(Server::start(&second, listener, address));
         address
     }
 

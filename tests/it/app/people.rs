@@ -84,8 +84,8 @@ impl Context {
             server: Cell::new(self.address),
             cookies: RefCell::default(),
             headers: RefCell::default(),
-            secret: RefCell::default(),
-            last_step: Cell::new(0),
+            secret: Rc::default(),
+            last_step: Rc::default(),
             identity: None,
         }))
     }
@@ -201,8 +201,8 @@ impl Company {
             server: Cell::new(self.context.address),
             cookies: RefCell::default(),
             headers: RefCell::default(),
-            secret: RefCell::new(Some(secret.base32().to_string())),
-            last_step: Cell::new(step),
+            secret: Rc::new(RefCell::new(Some(secret.base32().to_string()))),
+            last_step: Rc::new(Cell::new(step)),
             identity: Some(Identity {
                 name: name.to_owned(),
                 email: email.to_owned(),
@@ -248,9 +248,9 @@ struct Inner {
     server: Cell<SocketAddr>,
     cookies: RefCell<BTreeMap<String, String>>,
     headers: RefCell<Vec<(String, String)>>,
-    /// What the authenticator app holds, in base32.
-    secret: RefCell<Option<String>>,
-    last_step: Cell<u64>,
+    /// What the authenticator app holds, in base32; one app serves all browsers of a person.
+    secret: Rc<RefCell<Option<String>>>,
+    last_step: Rc<Cell<u64>>,
     identity: Option<Identity>,
 }
 
