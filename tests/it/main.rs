@@ -5,5 +5,7 @@ mod app;
 mod audit;
 mod harness;
 mod migrations;
+mod races;
 mod routes;
+mod two_servers;
 mod web;

@@ -9,6 +9,7 @@ pub mod page;
 pub mod people;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod raw;
 pub mod rules;
 pub mod smtp;

@@ -68,7 +68,7 @@ impl Context {
         self.clock.fetch_add(micros, Ordering::SeqCst);
     }
 
-    pub(super) fn company(&self, name: &str) -> Company {
+    pub fn company(&self, name: &str) -> Company {
         let id = self.app.system_write(|tx| accounts::create(tx, name));
         Company {
             context: self.clone(),
@@ -77,7 +77,7 @@ impl Context {
         }
     }
 
-    pub(super) fn visitor(&self) -> Person {
+    pub fn visitor(&self) -> Person {
         Person(Rc::new(Inner {
             context: self.clone(),
             client: client(),
