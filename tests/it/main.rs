@@ -4,7 +4,9 @@ mod app;
 
 mod audit;
 mod harness;
+mod mail;
 mod migrations;
+mod product_mail;
 mod races;
 mod routes;
 mod two_servers;

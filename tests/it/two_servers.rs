@@ -260,7 +260,8 @@ async fn kill_in_a_loop(backend: Backend, servers: usize) {
     }
     smtp.release();
     for server in &mut running {
-        assert_eq!(server.end_with("TERM"), Some(0), "{}", server.log());
+        let ended = server.end_with("TERM");
+        assert_eq!(ended, Some(0), "{}", server.log());
     }
     installation.let_waiting_mail_go();
     running[0].start_again();
