@@ -3,6 +3,7 @@
 mod app;
 
 mod audit;
+mod commands;
 mod harness;
 mod mail;
 mod migrations;

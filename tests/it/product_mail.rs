@@ -34,12 +34,16 @@ async fn deliver(app: &TestApp) {
     assert!(done.await.is_some(), "{last} messages are still there");
 }
 
-fn subscribe(app: &TestApp, admin: &Person, email: &str) {
+fn subscribe(app: &TestApp, admin: &Person, emails: &[String]) {
     let (account, member) = (admin.account(), admin.member());
     let now = app.clock.now().0;
+    let rows: Vec<String> = emails
+        .iter()
+        .map(|email| format!("({account}, '{email}', 'active', {member}, {now})"))
+        .collect();
     app.sql(&format!(
-        "INSERT INTO subscribers (account_id, email, state, added_by, added_at) \
-         VALUES ({account}, '{email}', 'active', {member}, {now})"
+        "INSERT INTO subscribers (account_id, email, state, added_by, added_at) VALUES {}",
+        rows.join(", ")
     ))
     .expect("adds");
 }
@@ -55,13 +59,13 @@ async fn an_update_reaches_everybody_once_whoever_sends_it(setup: Setup) {
     let mut app = setup.with_smtp(&smtp).start();
     app.work_again();
     let ada = app.admin("ada").await;
-    for n in 0..300 {
-        subscribe(&app, &ada, &format!("reader{n}@halden.example"));
-    }
+    let readers: Vec<String> = (0..300)
+        .map(|n| format!("reader{n}@halden.example"))
+        .collect();
+    subscribe(&app, &ada, &readers);
     // Somebody who is on two lists and has a sign-in is one reader still.
     let other = app.company("Fjord Terminals").admin("eve");
-    subscribe(&app, &other, "reader0@halden.example");
-    subscribe(&app, &other, ada.email());
+    subscribe(&app, &other, &[readers[0].clone(), ada.email().to_owned()]);
     app.sql("UPDATE users SET product_updates = (email = 'ada@halden.example')")
         .expect("runs");
 
@@ -105,9 +109,11 @@ async fn one_click_ends_product_updates_without_signing_in(setup: Setup) {
     let smtp = Smtp::start();
     let app = setup.with_smtp(&smtp).start();
     let ada = app.admin("ada").await;
-    for email in ["board@halden.example", "press@halden.example"] {
-        subscribe(&app, &ada, email);
-    }
+    subscribe(
+        &app,
+        &ada,
+        &["board@halden.example", "press@halden.example"].map(str::to_owned),
+    );
     app.sql("UPDATE users SET product_updates = (email = 'ada@halden.example')")
         .expect("runs");
     announce(&app, "Faster import");
@@ -160,9 +166,11 @@ async fn an_address_that_is_refused_gets_no_more_updates(setup: Setup) {
     let ada = app.admin("ada").await;
     app.sql("UPDATE users SET product_updates = (email <> email)")
         .expect("runs");
-    for email in ["bounce@halden.example", "board@halden.example"] {
-        subscribe(&app, &ada, email);
-    }
+    subscribe(
+        &app,
+        &ada,
+        &["bounce@halden.example", "board@halden.example"].map(str::to_owned),
+    );
     announce(&app, "Faster import");
     deliver(&app).await;
     assert_eq!(state(&app, "bounce@halden.example"), "bouncing");
