@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
@@ -34,6 +35,8 @@ pub struct Config {
     pub log: String,
     /// `INSIGHT_LOG_FORMAT=json`.
     pub log_json: bool,
+    /// A request's body must have arrived by then; actix itself bounds only the head. Not a setting.
+    pub body_deadline: Duration,
 }
 
 /// Where mail is handed over. Holds a password: no `Debug`.
@@ -130,6 +133,7 @@ impl Config {
                 "json" => true,
                 _ => return Err(wrong("INSIGHT_LOG_FORMAT", "text or json")),
             },
+            body_deadline: Duration::from_secs(30),
         })
     }
 

@@ -6,6 +6,8 @@ diesel::table! {
         name -> Text,
         owner_member_id -> Nullable<BigInt>,
         created_at -> BigInt,
+        member_count -> BigInt,
+        without_two_factor_count -> BigInt,
         audit_seq -> BigInt,
         audit_head -> Binary,
     }

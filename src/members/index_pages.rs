@@ -70,19 +70,12 @@ impl MembersCard {
             |member| sort.key(member),
             |cursor| paging::with(PATH, query, &[], "page", cursor),
         );
-        let everybody = list::count(tx, &Filter::default())?;
+        let (everybody, without_two_factor) = list::totals(tx)?;
         let matching = if filter.is_empty() {
             everybody
         } else {
             list::count(tx, &filter)?
         };
-        let without_two_factor = list::count(
-            tx,
-            &Filter {
-                two_factor: "needs-set-up".into(),
-                ..Filter::default()
-            },
-        )?;
         let range = page.range(matching);
         let me = tx.me().member;
         let head = |by| {

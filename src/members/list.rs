@@ -10,7 +10,7 @@ use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::Counted;
 use crate::db::types::{MemberId, Timestamp};
-use crate::schema::members;
+use crate::schema::{accounts, members};
 use crate::web::paging::{COUNT_CAP, Place};
 use crate::web::request::Form;
 
@@ -282,6 +282,15 @@ pub fn place(query: &Form, sort: Sort) -> Option<Place<Key>> {
     );
     place.at = place.at.clamp(0, 1_000_000_000);
     fits.then_some(place)
+}
+
+/// All members of the account, and those of them who have to set two-factor up. The database keeps both numbers.
+pub fn totals<P: InAccount>(tx: &mut Tx<P>) -> Result<(i64, i64)> {
+    let account = tx.account();
+    Ok(accounts::table
+        .filter(accounts::id.eq(account))
+        .select((accounts::member_count, accounts::without_two_factor_count))
+        .first(tx.conn())?)
 }
 
 /// How many members a filter leaves, counted up to one more than the cap.

@@ -186,9 +186,15 @@ pub(super) fn last_resort(id: &str) -> Answer {
 
 /// The sign-in page, with the way back: the page itself, or for a form the page it stands on.
 fn sign_in_path(request: &Request) -> String {
-    let has_page = routes::table()
-        .iter()
-        .any(|r| r.method == Method::Get && fits(r.path, request.path()));
+    // A path that stands in the table as it is is no value of a parameter.
+    let literal = routes::table().iter().any(|r| r.path == request.path());
+    let has_page = routes::table().iter().any(|r| {
+        r.method == Method::Get
+            && match literal {
+                true => r.path == request.path(),
+                false => fits(r.path, request.path()),
+            }
+    });
     let query = query_string(
         request
             .query()

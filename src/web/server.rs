@@ -28,9 +28,6 @@ use crate::credentials::tokens::{Token, TokenKind};
 use crate::routes::{self, Method, Route};
 use crate::{App, Error, Result};
 
-/// A body must have arrived by then; actix itself bounds only the head.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
 /// Blocking threads per worker. More would only queue up before the database pool.
 const BLOCKING_THREADS: usize = 32;
 
@@ -328,7 +325,7 @@ async fn read(
         if !route.one_click && !csrf::same_origin(fetch_site, origin, &app.config.base_url) {
             return Err((request, Error::CrossSite));
         }
-        match read_form(route, req, payload).await {
+        match read_form(route, req, payload, app.config.body_deadline).await {
             Ok(form) => request.form = form,
             Err(error) => return Err((request, error)),
         }
@@ -336,7 +333,12 @@ async fn read(
     Ok(request)
 }
 
-async fn read_form(route: &Route, req: &HttpRequest, mut payload: web::Payload) -> Result<Form> {
+async fn read_form(
+    route: &Route,
+    req: &HttpRequest,
+    mut payload: web::Payload,
+    deadline: Duration,
+) -> Result<Form> {
     let header = |name: HeaderName| req.headers().get(name).and_then(|v| v.to_str().ok());
     if header(header::CONTENT_ENCODING).is_some_and(|e| e != "identity") {
         return Err(Error::WrongType);
@@ -360,7 +362,7 @@ async fn read_form(route: &Route, req: &HttpRequest, mut payload: web::Payload) 
     if length.is_some_and(|n| n > route.max_body) {
         return Err(Error::TooLarge);
     }
-    let arrived = tokio::time::timeout(BODY_DEADLINE, async {
+    let arrived = tokio::time::timeout(deadline, async {
         let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
             let chunk =

@@ -12,6 +12,7 @@ use lettre::{Message, SmtpTransport, Transport};
 use crate::app::browser::{Browser, Options};
 use crate::app::postgres;
 use crate::app::smtp::{Security, Smtp};
+use crate::app::{Backend, Database};
 
 fn run(url: &str, statement: &str) -> usize {
     let mut connection = PgConnection::establish(url).expect("connects");
@@ -21,11 +22,10 @@ fn run(url: &str, statement: &str) -> usize {
 
 #[test]
 fn each_test_has_a_postgres_database_of_its_own() {
-    let [a, b] = [(), ()]
-        .map(|()| postgres::database(|url| _ = run(url, "CREATE TABLE people (name text)")));
-    run(a.url(), "INSERT INTO people VALUES ('ada')");
-    assert_eq!(run(a.url(), "DELETE FROM people"), 1);
-    assert_eq!(run(b.url(), "DELETE FROM people"), 0);
+    let [a, b] = [(), ()].map(|()| Database::migrated(Backend::Postgres));
+    let insert = "INSERT INTO throttles VALUES ('name', 1, 0, 0)";
+    assert_eq!(run(&a.url(), insert), 1);
+    assert_eq!(run(&b.url(), "DELETE FROM throttles"), 0);
 
     let empty = postgres::empty_database();
     run(empty.url(), "CREATE TABLE people (name text)");

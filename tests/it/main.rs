@@ -1,14 +1,18 @@
 //! Everything Insight promises, told over HTTP, mail and in a browser. `bash .ci/test` runs it and installs what it needs.
 
+#[allow(dead_code, reason = "a box of tools, not all in use at all times")]
 mod app;
 
 mod audit;
 mod commands;
 mod harness;
 mod mail;
+mod http;
+mod log;
 mod migrations;
 mod product_mail;
 mod races;
 mod routes;
 mod two_servers;
+mod totals;
 mod web;

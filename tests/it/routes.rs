@@ -391,16 +391,17 @@ async fn every_route_answers_every_kind_of_caller(app: TestApp) {
         }
         for (who, person) in allowed {
             let page = ask(person, route, &path, From::OurPage).await;
+            // The pages behind a mailed link are for those who bring one.
+            let no_link = route.needs == Needs::Nothing
+                && page.status == 404
+                && page.h1() == "This link is not valid any more";
             let good = match route.method {
-                Method::Get if path.contains(&"A".repeat(47)) => {
-                    matches!(page.status, 200 | 303 | 404)
-                }
-                Method::Get => matches!(page.status, 200 | 303),
+                Method::Get => matches!(page.status, 200 | 303) || no_link,
                 // An empty form is seldom a good one, but never our fault.
                 Method::Post => page.status < 500 && page.status != 403,
             };
             if !good {
-                wrong(format!("{who}: {}\n{}", page.status, page.text()));
+                wrong(format!("{who}: {} {}", page.status, page.h1()));
             }
             if route.method == Method::Get {
                 let request = person.request(reqwest::Method::HEAD, &path);
@@ -414,18 +415,9 @@ async fn every_route_answers_every_kind_of_caller(app: TestApp) {
             }
         }
         if route.method == Method::Get {
-            let without_log = |rows: Vec<String>| -> Vec<String> {
-                rows.into_iter()
-                    .filter(|row| !row.starts_with("audit_entries"))
-                    .collect()
-            };
-            let before = without_log(before.iter().map(|row| but_audit(row)).collect());
-            let after = without_log(
-                dump(&mut conn, SEEN)
-                    .iter()
-                    .map(|row| but_audit(row))
-                    .collect(),
-            );
+            // A download is written to the audit log.
+            let before = but_audit(&before);
+            let after = but_audit(&dump(&mut conn, SEEN));
             if before != after {
                 wrong(format!(
                     "only reads, and changed {:#?}",
@@ -453,12 +445,20 @@ async fn every_route_answers_every_kind_of_caller(app: TestApp) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// The row without what an entry of the audit log changes.
-fn but_audit(row: &str) -> String {
-    row.split(' ')
-        .filter(|part| !part.starts_with("audit_seq=") && !part.starts_with("audit_head="))
-        .collect::<Vec<_>>()
-        .join(" ")
+/// The rows without what an entry of the audit log changes.
+fn but_audit(rows: &[String]) -> Vec<String> {
+    let mut rows: Vec<String> = rows
+        .iter()
+        .filter(|row| !row.starts_with("audit_entries: "))
+        .map(|row| {
+            row.split(' ')
+                .filter(|part| !part.starts_with("audit_seq=") && !part.starts_with("audit_head="))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    rows.sort();
+    rows
 }
 
 fn difference(before: &[String], after: &[String]) -> Vec<String> {

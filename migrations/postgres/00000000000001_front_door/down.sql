@@ -16,3 +16,4 @@ DROP TABLE recovery_codes;
 DROP TABLE users;
 DROP TABLE accounts;
 DROP FUNCTION refuse_change;
+DROP FUNCTION count_members;

@@ -1,3 +1,5 @@
+DROP TRIGGER members_counted_in;
+DROP TRIGGER members_counted_anew;
 DROP TRIGGER audit_entries_no_update;
 DROP TRIGGER audit_entries_no_delete;
 DROP TABLE audit_entries;

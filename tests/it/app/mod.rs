@@ -81,6 +81,7 @@ impl OnBackend for Setup {
             database: Database::migrated(backend),
             settings: Vec::new(),
             worker: false,
+            body_deadline: None,
         }
     }
 }
@@ -177,6 +178,7 @@ pub struct Setup {
     database: Database,
     settings: Vec<(&'static str, String)>,
     worker: bool,
+    body_deadline: Option<Duration>,
 }
 
 impl Setup {
@@ -198,12 +200,21 @@ impl Setup {
         self
     }
 
+    /// A body that has not arrived by then is refused.
+    pub fn with_body_deadline(mut self, deadline: Duration) -> Setup {
+        self.body_deadline = Some(deadline);
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let dir = TempDir::new().expect("a temporary folder");
-        let config = self.config(address, dir.path());
+        let mut config = self.config(address, dir.path());
+        if let Some(deadline) = self.body_deadline {
+            config.body_deadline = deadline;
+        }
         let clock = Arc::new(AtomicI64::new(MORNING));
         let cost = HashCost {
             memory_kib: 8,

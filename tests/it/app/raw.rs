@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::wait;
+use super::{TestApp, wait};
 
 /// An answer as it came.
 pub struct Answer {
@@ -50,3 +50,20 @@ pub fn parse(all: &[u8]) -> Answer {
         body: body.to_owned(),
     }
 }
+
+/// The head of a request on a connection of its own.
+pub fn head(app: &TestApp, method: &str, path: &str, more: &str) -> String {
+    let host = app.address();
+    format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
+}
+
+/// A POST with this body and these header lines.
+pub async fn post(app: &TestApp, path: &str, headers: &str, body: &[u8]) -> Answer {
+    let length = format!("{headers}Content-Length: {}\r\n", body.len());
+    let mut bytes = head(app, "POST", path, &length).into_bytes();
+    bytes.extend(body);
+    send(app.address(), bytes).await
+}
+
+/// Head line of an ordinary form.
+pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
