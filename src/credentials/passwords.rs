@@ -10,7 +10,8 @@ use super::{
     keys::{Keys, Kid, Purpose},
     random,
 };
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use std::{
     fmt,
     sync::{Condvar, LazyLock, Mutex, PoisonError},
@@ -206,7 +207,7 @@ impl Passwords {
                 Some(HASH_LENGTH),
             )?,
             permits: Permits {
-                free: Mutex::new(permits.max(1)),
+                free: Mutex::new(vec![Vec::new(); permits.max(1)]),
                 freed: Condvar::new(),
                 wait,
             },
@@ -226,11 +227,27 @@ impl Passwords {
     fn hash_text(&self, keys: &Keys, text: &str) -> Result<String, Busy> {
         let kid = keys.active();
         let pepper = keys.derive(kid, Purpose::Pepper).ok_or(Busy)?;
-        let _permit = self.permits.take()?;
-        let phc = argon2(pepper.as_slice(), self.params.clone())?
-            .hash_password_with_salt(text.as_bytes(), random::<SALT_LENGTH>().as_slice())
-            .map_err(|_| Busy)?;
-        Ok(format!("{kid}{phc}"))
+        let salt = random::<SALT_LENGTH>();
+        let mut out = Zeroizing::new([0; HASH_LENGTH]);
+        self.compute(
+            &pepper,
+            &self.params,
+            text,
+            salt.as_slice(),
+            out.as_mut_slice(),
+        )?;
+        let (m, t, p) = (
+            self.params.m_cost(),
+            self.params.t_cost(),
+            self.params.p_cost(),
+        );
+        let (salt, out) = (
+            BASE64.encode(salt.as_slice()),
+            BASE64.encode(out.as_slice()),
+        );
+        Ok(format!(
+            "{kid}$argon2id$v=19$m={m},t={t},p={p}${salt}${out}"
+        ))
     }
 
     /// Compares a typed password with the stored hash. Without one (no such person), or with one that cannot be
@@ -243,12 +260,13 @@ impl Passwords {
             None => self.dummy(keys).ok_or(Busy)?,
         };
         let mut out = Zeroizing::new(vec![0; stored.hash.len()]);
-        {
-            let _permit = self.permits.take()?;
-            argon2(stored.pepper.as_slice(), stored.params.clone())?
-                .hash_password_into(normalised(typed).as_bytes(), &stored.salt, &mut out)
-                .map_err(|_| Busy)?;
-        }
+        self.compute(
+            &stored.pepper,
+            &stored.params,
+            &normalised(typed),
+            &stored.salt,
+            &mut out,
+        )?;
         let right = bool::from(out.ct_eq(&stored.hash)) & known;
         if !right {
             return Ok(Verdict::Wrong);
@@ -256,6 +274,29 @@ impl Passwords {
         let cost = |p: &Params| (p.m_cost(), p.t_cost(), p.p_cost());
         let rehash = stored.kid != *keys.active() || cost(&stored.params) != cost(&self.params);
         Ok(Verdict::Right { rehash })
+    }
+
+    /// One Argon2id, when it is its turn, in memory that is kept for the next one: given back to the allocator, it would
+    /// stay with every thread that ever hashed.
+    fn compute(
+        &self,
+        pepper: &[u8; 32],
+        params: &Params,
+        text: &str,
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Busy> {
+        let mut permit = self.permits.take()?;
+        let blocks = params.block_count();
+        if permit.memory.len() < blocks {
+            permit.memory.resize(blocks, Block::default());
+        }
+        Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params.clone())
+            .and_then(|argon2| {
+                let memory = &mut permit.memory[..blocks];
+                argon2.hash_password_into_with_memory(text.as_bytes(), salt, out, memory)
+            })
+            .map_err(|_| Busy)
     }
 
     /// What is hashed against when there is nothing stored: the work is that of a current hash.
@@ -299,39 +340,39 @@ impl Stored {
     }
 }
 
-fn argon2(pepper: &[u8], params: Params) -> Result<Argon2<'_>, Busy> {
-    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(|_| Busy)
-}
-
-/// A counting semaphore for threads that may block.
+/// A counting semaphore for threads that may block; what is counted are pieces of memory to hash in.
 struct Permits {
-    free: Mutex<usize>,
+    free: Mutex<Vec<Vec<Block>>>,
     freed: Condvar,
     wait: Duration,
 }
 
-struct Permit<'a>(&'a Permits);
+struct Permit<'a> {
+    permits: &'a Permits,
+    memory: Vec<Block>,
+}
 
 impl Permits {
     fn take(&self) -> Result<Permit<'_>, Busy> {
-        // A panic elsewhere cannot leave the number half changed.
+        // A panic elsewhere cannot leave the list half changed.
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut free, waited) = self
+        let (mut free, _) = self
             .freed
-            .wait_timeout_while(free, self.wait, |free| *free == 0)
+            .wait_timeout_while(free, self.wait, |free| free.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
-            return Err(Busy);
-        }
-        *free -= 1;
-        Ok(Permit(self))
+        Ok(Permit {
+            memory: free.pop().ok_or(Busy)?,
+            permits: self,
+        })
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
+        let memory = std::mem::take(&mut self.memory);
+        let free = self.permits.free.lock();
+        free.unwrap_or_else(PoisonError::into_inner).push(memory);
+        self.permits.freed.notify_one();
     }
 }
 
