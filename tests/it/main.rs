@@ -4,11 +4,15 @@
 mod app;
 
 mod audit;
+mod commands;
 mod harness;
 mod http;
 mod log;
 mod lost_access;
+mod mail;
 mod migrations;
+mod product_mail;
+mod races;
 mod routes;
 mod security;
 mod sessions;
@@ -17,4 +21,5 @@ mod sign_in_forms;
 mod sign_in_mails;
 mod throttling;
 mod totals;
+mod two_servers;
 mod web;

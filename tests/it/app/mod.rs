@@ -9,6 +9,7 @@ pub mod page;
 pub mod people;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod raw;
 pub mod rules;
 pub mod smtp;
@@ -189,9 +190,14 @@ impl Setup {
 
     /// Mail goes out through this server, by the real worker. Without it messages stay in the outbox, where
     /// [`TestApp::mail_to`] reads them.
-    pub fn with_smtp(mut self, smtp: &Smtp) -> Setup {
+    pub fn with_smtp(self, smtp: &Smtp) -> Setup {
+        self.with_worker().with("INSIGHT_SMTP_URL", smtp.url())
+    }
+
+    /// Mail leaves by the real worker; as files, unless there is a server to hand it to.
+    pub fn with_worker(mut self) -> Setup {
         self.worker = true;
-        self.with("INSIGHT_SMTP_URL", smtp.url())
+        self
     }
 
     /// A body that has not arrived by then is refused.
@@ -218,12 +224,12 @@ impl Setup {
             Clock::Set(clock.clone()),
         );
         let server = Server::start(&app, listener, address);
-        let worker = self.worker.then(|| Worker::start(&app));
+        let workers = self.worker.then(|| Worker::start(&app));
         TestApp {
             context: Context::new(app, clock, address),
             server,
             others: Vec::new(),
-            worker,
+            workers: workers.into_iter().collect(),
             database: self.database,
             halden: tokio::sync::OnceCell::new(),
             _dir: dir,
@@ -267,7 +273,7 @@ pub struct TestApp {
     context: Context,
     server: Server,
     others: Vec<Server>,
-    worker: Option<Worker>,
+    workers: Vec<Worker>,
     database: Database,
     halden: tokio::sync::OnceCell<Company>,
     _dir: TempDir,
@@ -350,6 +356,11 @@ impl TestApp {
         address
     }
 
+    /// Starts one more worker, as a second process would have.
+    pub fn work_again(&mut self) {
+        self.workers.push(Worker::start(&self.context.app));
+    }
+
     /// Stops the server, finishing what is under way, and waits for its end.
     pub async fn stop(&self) {
         self.server.handle.stop(true).await;
@@ -422,7 +433,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if let Some(worker) = self.worker.take() {
+        for worker in self.workers.drain(..) {
             worker.stop();
         }
     }

@@ -68,7 +68,7 @@ impl Context {
         self.clock.fetch_add(micros, Ordering::SeqCst);
     }
 
-    pub(super) fn company(&self, name: &str) -> Company {
+    pub fn company(&self, name: &str) -> Company {
         let id = self.app.system_write(|tx| accounts::create(tx, name));
         Company {
             context: self.clone(),
@@ -77,7 +77,7 @@ impl Context {
         }
     }
 
-    pub(super) fn visitor(&self) -> Person {
+    pub fn visitor(&self) -> Person {
         Person(Rc::new(Inner {
             context: self.clone(),
             client: client(),
@@ -373,7 +373,12 @@ impl Person {
         let shown = page.texts("#secret").join("");
         let secret: String = shown.split_whitespace().collect();
         assert_eq!(secret.len(), 32, "{}: no secret on the page", page.path);
-        *self.0.secret.borrow_mut() = Some(secret);
+        self.learn(&secret);
+    }
+
+    /// The same with a secret from elsewhere, in base32.
+    pub fn learn(&self, secret: &str) {
+        *self.0.secret.borrow_mut() = Some(secret.to_owned());
         self.0.last_step.set(0);
     }
 
