@@ -126,9 +126,9 @@ impl Markdown {
         &self.0
     }
 
-    /// As it looks in the mail.
+    /// As it looks in the mail, to be shown in a section of a page.
     pub fn html(&self) -> Rendered {
-        markdown::render(&self.0)
+        markdown::render_in_section(&self.0)
     }
 }
 

@@ -3,9 +3,18 @@
 #[allow(dead_code, reason = "a box of tools, not all in use at all times")]
 mod app;
 
+mod accounts;
 mod audit;
 mod commands;
+mod audit_log;
+mod first_start;
 mod harness;
+mod invitations;
+mod inviting;
+mod joining;
+mod member_actions;
+mod members;
+mod menu;
 mod http;
 mod log;
 mod lost_access;
@@ -20,6 +29,11 @@ mod sign_in;
 mod sign_in_forms;
 mod sign_in_mails;
 mod throttling;
+mod product_updates;
+mod registration;
+mod registration_rules;
+mod routes;
+mod subscribers;
 mod totals;
 mod two_servers;
 mod web;

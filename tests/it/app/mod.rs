@@ -13,6 +13,7 @@ pub mod program;
 pub mod raw;
 pub mod rules;
 pub mod smtp;
+pub mod steps;
 pub mod wait;
 
 use std::net::{SocketAddr, TcpListener};
