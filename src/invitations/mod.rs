@@ -197,7 +197,7 @@ pub fn invite(
     grants: Grants,
 ) -> Result<Outcome> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let member: Option<String> = members::table
         .inner_join(users::table)
         .filter(members::account_id.eq(account))
@@ -369,7 +369,7 @@ pub fn fresh_link(
 /// The state of an invitation whose link is new: nobody has opened that one, no reminder has gone out for it.
 fn renew(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<Invitation> {
     let (account, now, me) = (tx.account(), tx.now(), tx.me().member);
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let subject = Subject::Invitation(account, invitation);
     let renewed = diesel::update(
         row(account, invitation)
@@ -396,7 +396,7 @@ fn renew(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<Invitat
 /// Revokes a pending invitation: its links and unsent mails die. Gives the address.
 pub fn revoke(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<String> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let email = pending_one(tx, invitation)?.email;
     revoke_one(tx, account, invitation, email.clone())?;
     Ok(email)

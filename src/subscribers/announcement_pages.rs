@@ -75,7 +75,7 @@ pub fn show(can: Can<Operator>, request: &Request) -> Result<Answer> {
     let shell = shell(&can, request, Some(&update.subject))?;
     Answer::page(&ShowPage {
         shell,
-        body: super::markdown::render(&update.markdown),
+        body: super::markdown::render_in_section(&update.markdown),
         update,
     })
 }

@@ -126,9 +126,9 @@ impl Markdown {
         &self.0
     }
 
-    /// As it looks in the mail.
+    /// As it looks in the mail, to be shown in a section of a page.
     pub fn html(&self) -> Rendered {
-        markdown::render(&self.0)
+        markdown::render_in_section(&self.0)
     }
 }
 
@@ -430,6 +430,19 @@ fn address(tx: &mut Tx<System>, update: &Addressing, email: &str, leave: Deed) -
         },
     )?;
     Ok(())
+}
+
+/// Updates that may still wait for their turn in the outbox.
+const RECENT: i64 = 50;
+
+/// Stops updates that wait to be sent to an address whose owner has just left.
+pub fn withdraw<P: Proof>(tx: &mut Tx<P>, email: &str) -> Result<()> {
+    let recent: Vec<AnnouncementId> = announcements::table
+        .order(announcements::id.desc())
+        .limit(RECENT)
+        .select(announcements::id)
+        .load(tx.conn())?;
+    mail::withdraw_updates(tx, &recent, email)
 }
 
 /// One update as the operator sees it.

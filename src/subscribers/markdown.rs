@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 /// HTML made by [`render`].
 pub struct Rendered(String);
@@ -19,9 +19,31 @@ impl askama::filters::HtmlSafe for Rendered {}
 
 /// CommonMark without its raw HTML, which is shown as it was typed. Of an image its description stays.
 pub fn render(markdown: &str) -> Rendered {
+    rendered(markdown, 0)
+}
+
+/// The same inside a section of a page, whose heading is of the second level: headings of the text stand below it.
+pub fn render_in_section(markdown: &str) -> Rendered {
+    rendered(markdown, 2)
+}
+
+fn rendered(markdown: &str, below: usize) -> Rendered {
+    let lower = |level| HeadingLevel::try_from(level as usize + below).unwrap_or(HeadingLevel::H6);
     let mut dropped = Vec::new();
     let events = Parser::new_ext(markdown, Options::empty()).filter_map(move |event| match event {
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::Heading {
+            level,
+            id,
+            classes,
+            attrs,
+        }) => Some(Event::Start(Tag::Heading {
+            level: lower(level),
+            id,
+            classes,
+            attrs,
+        })),
+        Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(lower(level)))),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
         Event::Start(Tag::Link { ref dest_url, .. }) => {
             let keep = leads_outside(dest_url);
@@ -56,6 +78,12 @@ mod tests {
         );
         assert!(html("<mailto:a@b.example>").contains("<a href=\"mailto:a@b.example\">"));
         assert!(html("<a@b.example>").contains("a@b.example"));
+    }
+
+    #[test]
+    fn on_a_page_headings_stand_below_that_of_their_section() {
+        let out = super::render_in_section("# A\n\n## B\n\n##### C\n").to_string();
+        assert_eq!(out, "<h3>A</h3>\n<h4>B</h4>\n<h6>C</h6>\n");
     }
 
     #[test]

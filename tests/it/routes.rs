@@ -256,7 +256,7 @@ fn admits_members(needs: Needs) -> bool {
 }
 
 /// What differs between two answers that say the same: marks of the request, and the address itself.
-fn masked(page: &Page, path: &str) -> String {
+pub fn masked(page: &Page, path: &str) -> String {
     let mut text = page.source().replace(path, "PATH");
     for (start, end) in [
         ("nonce=\"", '"'),
