@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::credentials::{sessions, throttle};
+use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
 use crate::{App, Error, Result, audit, invitations, mail, subscribers};
 
@@ -62,14 +62,15 @@ pub fn do_due_work(app: &App) -> Result<()> {
 /// Deletes what is over, and writes the heads of the audit chains to the log, so that a copy of them leaves the
 /// database.
 pub fn keep_house(app: &App) -> Result<()> {
-    let (sessions, throttles, browsers) = app.system_write(|tx| {
+    let (sessions, links, throttles, browsers) = app.system_write(|tx| {
         Ok((
             sessions::sweep(tx)?,
+            links::sweep(tx)?,
             throttle::sweep(tx)?,
             devices::sweep(tx)?,
         ))
     })?;
-    tracing::info!(sessions, throttles, browsers, "swept");
+    tracing::info!(sessions, links, throttles, browsers, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

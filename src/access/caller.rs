@@ -184,6 +184,23 @@ type Row = (
 );
 
 impl Caller {
+    /// The caller of a session by its number, with everything as it is now.
+    pub(super) fn of_session(
+        conn: &mut Conn,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Caller>> {
+        let hash: Option<Vec<u8>> = sessions::table
+            .filter(sessions::id.eq(session))
+            .select(sessions::token_hash)
+            .first(conn)
+            .optional()?;
+        match hash {
+            Some(hash) => Caller::load(conn, &hash, now),
+            None => Ok(None),
+        }
+    }
+
     /// The caller of the session with this token hash; nothing when the session is over, idle for too long, or the
     /// person is no longer a member of the account it is in.
     pub(crate) fn load(conn: &mut Conn, hash: &[u8], now: Timestamp) -> Result<Option<Caller>> {

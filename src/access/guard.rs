@@ -86,16 +86,18 @@ impl Visit {
         self.reader.replace(None);
         let mut conn = self.app.db.writer()?;
         db::write_tx(&mut conn, |c| {
+            // The member before the session, like every change of people: the other way round, this and a removal
+            // could wait for each other.
+            diesel::update(members::table)
+                .filter(members::account_id.eq(account))
+                .filter(members::id.eq(member))
+                .set(members::last_activity_at.eq(now))
+                .execute(c)?;
             diesel::update(sessions::table.filter(sessions::id.eq(session)))
                 .set((
                     sessions::last_seen_at.eq(now),
                     sessions::environment.eq(environment.slug()),
                 ))
-                .execute(c)?;
-            diesel::update(members::table)
-                .filter(members::account_id.eq(account))
-                .filter(members::id.eq(member))
-                .set(members::last_activity_at.eq(now))
                 .execute(c)?;
             Ok(())
         })

@@ -3,10 +3,13 @@
 use std::marker::PhantomData;
 
 use super::caller::Caller;
-use super::permissions::{InAccount, Proof};
-use crate::App;
-use crate::db::Conn;
+use super::permissions::{Admit, InAccount, Proof};
 use crate::db::types::{AccountId, Timestamp, UserId};
+use crate::db::{self, Conn};
+use crate::{App, Result};
+
+/// The name in the audit log of what nobody in particular did.
+const NOBODY: &str = "Insight";
 
 /// Who stands in the audit log for a change.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ impl<'a, P: Proof> Tx<'a, P> {
             },
             None => Actor {
                 user: None,
-                name: "Insight".to_owned(),
+                name: NOBODY.to_owned(),
                 address: address.to_owned(),
             },
         };
@@ -93,6 +96,13 @@ impl<'a, P: Proof> Tx<'a, P> {
         self.actor.name = email.to_owned();
     }
 
+    /// Names nobody, for what anybody could have caused who knows an address: a person who happens to be signed in in
+    /// that browser, perhaps to another account, has no place in the audit log of the accounts it concerns.
+    pub fn act_as_nobody(&mut self) {
+        self.actor.user = None;
+        self.actor.name = NOBODY.to_owned();
+    }
+
     /// Asks for the mail worker to be woken after the commit.
     pub(crate) fn mail_queued(&mut self) {
         self.mail_queued = true;
@@ -112,5 +122,21 @@ impl<P: InAccount> Tx<'_, P> {
     /// The member who acts.
     pub fn me(&self) -> &Caller {
         &self.who
+    }
+}
+
+impl<P: Admit + InAccount> Tx<'_, P> {
+    /// Locks the account for a change of its people until the transaction ends, and decides once more.
+    pub fn lock_account(&mut self) -> Result<()> {
+        db::lock_account(self.conn, self.who.account)?;
+        self.decide_again()
+    }
+
+    /// Decides the right anew: while this transaction waited for a lock, another may have taken it away, or ended
+    /// the session.
+    pub fn decide_again(&mut self) -> Result<()> {
+        let now = Caller::of_session(self.conn, self.who.session, self.now)?;
+        let here = now.filter(|caller| caller.account == self.who.account);
+        P::admit(here).map(|_| ())
     }
 }

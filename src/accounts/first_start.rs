@@ -8,6 +8,7 @@ use crate::credentials::second_factor;
 use crate::credentials::sessions::{self, Revealed};
 use crate::credentials::tokens::{Token, TokenKind};
 use crate::credentials::totp::Secret;
+use crate::db::types::UserId;
 use crate::web::request::Request;
 use crate::{App, Error, Result, db};
 
@@ -52,13 +53,13 @@ pub fn secret_of(pending: Option<&Pending>) -> Option<Secret> {
 }
 
 /// Makes account, owner and session, all or nothing; of two set-ups at the same time one wins. `step` is what the
-/// typed code has proved for the secret of `pending`. Gives the token of the session.
+/// typed code has proved for the secret of `pending`. Gives the owner and the token of the session.
 pub fn set_up(
     tx: &mut Tx<Anyone>,
     request: &Request,
     proved: &Pending,
     step: u64,
-) -> Result<Token> {
+) -> Result<(UserId, Token)> {
     db::lock_first_start(tx.conn())?;
     let link = door(tx, request)?;
     let pending = link
@@ -92,5 +93,5 @@ pub fn set_up(
         roles: roles.sentence(),
     };
     audit::record(tx, account, &joined)?;
-    Ok(token)
+    Ok((user, token))
 }

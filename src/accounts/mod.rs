@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use crate::access::{InAccount, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
+use crate::credentials::links::{self, Subject};
 use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::sessions;
 use crate::credentials::throttle::{self, Bucket};
@@ -80,7 +81,7 @@ pub fn create_user<P: Proof>(
 }
 
 /// Gives a user who is not a member anywhere a new beginning: name and password as chosen now, and nothing left of
-/// sessions, known devices and marks of the time before. `home` is the account that invites the person back.
+/// sessions, mailed links, known devices and marks of the time before. `home` is the account that invites the person back.
 pub fn renew_user<P: Proof>(
     tx: &mut Tx<P>,
     user: UserId,
@@ -105,6 +106,8 @@ pub fn renew_user<P: Proof>(
         ))
         .execute(tx.conn())?;
     diesel::delete(devices::table.filter(devices::user_id.eq(user))).execute(tx.conn())?;
+    links::revoke(tx, Subject::NewPassword(user))?;
+    links::revoke(tx, Subject::SetUpAccess(user))?;
     sessions::end_all(tx, user, None)?;
     let counter = Bucket::password_of(&tx.app().keys, email);
     throttle::clear(tx, &[counter])
@@ -128,7 +131,7 @@ pub fn create_with_invitation(
             profile: Some(standard_profile(tx, account)?),
             role: None,
         };
-        invitations::invite_first(tx, account, admin, name, grants)?;
+        invitations::invite_as(tx, account, None, admin, name, grants)?;
         Ok(account)
     })
 }

@@ -11,6 +11,7 @@ use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::passwords::Context;
 use crate::credentials::tokens::TokenKind;
 use crate::credentials::totp;
+use crate::sign_in::devices;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
 use crate::web::request::Request;
@@ -140,8 +141,12 @@ pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
         errors.add("code", enrolment::WRONG_CODE);
         return two_factor_page(&can, request, &link, &pending, &errors);
     };
-    let token = can.write(|tx| first_start::set_up(tx, request, &pending, step))?;
-    Ok(Answer::see_other("/recovery-codes")
+    let (token, device) = can.write(|tx| {
+        let (user, token) = first_start::set_up(tx, request, &pending, step)?;
+        Ok((token, devices::remember(tx, user, request)?))
+    })?;
+    let answer = Answer::see_other("/recovery-codes")
         .start_session(token)
-        .clear_cookie(links::COOKIE))
+        .clear_cookie(links::COOKIE);
+    Ok(devices::with_cookie(answer, device))
 }

@@ -53,7 +53,7 @@ fn base_url(config: &Config) -> Result<String, Sentence> {
 
 fn data_dir(config: &Config) -> Result<String, Sentence> {
     let dir = &config.data_dir;
-    fs::create_dir_all(dir)?;
+    super::make_folder("INSIGHT_DATA_DIR", dir)?;
     let probe = dir.join(".doctor");
     fs::write(&probe, b"written by insight doctor")?;
     fs::remove_file(&probe)?;

@@ -55,10 +55,12 @@ pub fn reseal(app: &App) -> Result<usize> {
                 let plain = keys
                     .open(Purpose::Totp, &aad, sealed)
                     .map_err(crate::Error::internal)?;
-                diesel::update(users::table.filter(users::id.eq(user)))
+                // A secret that was discarded or replaced since it was read must not come back.
+                done += diesel::update(users::table)
+                    .filter(users::id.eq(user))
+                    .filter(users::totp_secret.eq(Some(sealed)))
                     .set(users::totp_secret.eq(Some(keys.seal(Purpose::Totp, &aad, &plain))))
                     .execute(tx.conn())?;
-                done += 1;
             }
             Ok(rows.last().map(|(id, _)| *id))
         })?;

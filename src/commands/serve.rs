@@ -55,6 +55,8 @@ pub(super) fn serve(
     };
     ready(&app)?;
     actix_web::rt::System::new().block_on(async move {
+        // Before anybody is told that it serves: a signal that comes at once is obeyed in good order too.
+        let mut signal = signals()?;
         let (stop, stopped) = watch::channel(false);
         let (server, handle) = server::serve(app.clone(), listener, super::cores())?;
         let metrics = match metrics {
@@ -69,7 +71,6 @@ pub(super) fn serve(
         let work = tokio::spawn(background::run(app.clone(), stopped));
         tracing::info!(address = %app.config.listen, "serving at {}", app.config.base_url);
         let serving = tokio::spawn(server);
-        let mut signal = signals()?;
         signal.recv().await;
         tracing::info!("stopping: requests under way are finished");
         handle.stop(true).await;

@@ -279,3 +279,10 @@ pub fn consume<P: Proof>(tx: &mut Tx<P>, link: LinkId) -> Result<()> {
         Err(Error::LinkNotValid)
     }
 }
+
+/// Deletes links that have expired, and with them what was entered behind those that nobody finished; called by the
+/// housekeeping job.
+pub fn sweep<P: Proof>(tx: &mut Tx<P>) -> Result<usize> {
+    let now = tx.now();
+    Ok(diesel::delete(links::table.filter(links::expires_at.lt(now))).execute(tx.conn())?)
+}

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::keys::Purpose;
 use super::tokens::{Token, TokenKind};
-use crate::Result;
 use crate::access::{Caller, InAccount, Proof, Tx};
 use crate::db::types::{AccountId, SessionId, Timestamp, UserId};
 use crate::schema::sessions;
 use crate::web::request::Request;
+use crate::{Error, Result};
 
 /// Longest life of a session.
 pub const LIFETIME: time::Duration = time::Duration::hours(24);
@@ -92,21 +92,29 @@ fn insert<P: Proof>(
     Ok(token)
 }
 
-/// Turns a half session into a full one under a new token; the old token is dead at once.
+/// Turns a half session into a full one under a new token; the old token is dead at once. A half session that was
+/// ended meanwhile, by a new password or a removal, becomes nothing.
 pub fn complete<P: Proof>(tx: &mut Tx<P>, caller: &Caller, request: &Request) -> Result<Token> {
-    end(tx, caller.session)?;
+    let half = sessions::table.filter(sessions::id.eq(caller.session));
+    if diesel::delete(half).execute(tx.conn())? != 1 {
+        return Err(Error::SignIn);
+    }
     start(tx, caller.user, caller.account, request)
 }
 
-/// A new token for the same session, after a fresh code or another change of what it may do.
+/// A new token for the same session, after a fresh code or another change of what it may do. Whoever's session was
+/// ended while this transaction waited for a lock is signed out, and changes nothing.
 pub fn renew<P: InAccount>(tx: &mut Tx<P>, fresh_code: bool) -> Result<Token> {
     let token = Token::new(TokenKind::Session);
     let now = tx.now();
     let session = tx.me().session;
     let mine = sessions::table.filter(sessions::id.eq(session));
-    diesel::update(mine)
+    let renewed = diesel::update(mine)
         .set(sessions::token_hash.eq(token.hash().to_vec()))
         .execute(tx.conn())?;
+    if renewed != 1 {
+        return Err(Error::SignIn);
+    }
     if fresh_code {
         diesel::update(mine)
             .set((sessions::code_at.eq(now), sessions::code_failures.eq(0)))
@@ -191,7 +199,7 @@ pub fn count_code<P: Proof>(tx: &mut Tx<P>, session: SessionId) -> Result<i32> {
         .returning(sessions::code_failures)
         .get_result(tx.conn())
         .optional()?
-        .ok_or(crate::Error::SignIn)
+        .ok_or(Error::SignIn)
 }
 
 /// Something that is shown until its owner says it is saved, and never again.
@@ -208,9 +216,16 @@ pub enum Revealed {
 
 /// Keeps something with the session whose token is given, sealed, in place of what was kept before.
 pub fn reveal<P: Proof>(tx: &mut Tx<P>, token: &Token, what: &Revealed) -> Result<()> {
-    let plain = Zeroizing::new(serde_json::to_vec(what).map_err(crate::Error::internal)?);
-    let sealed = tx.app().keys.seal(Purpose::Reveal, b"session", &plain);
-    diesel::update(sessions::table.filter(sessions::token_hash.eq(token.hash().to_vec())))
+    let plain = Zeroizing::new(serde_json::to_vec(what).map_err(Error::internal)?);
+    let session: SessionId = sessions::table
+        .filter(sessions::token_hash.eq(token.hash().to_vec()))
+        .select(sessions::id)
+        .first(tx.conn())
+        .optional()?
+        .ok_or(Error::SignIn)?;
+    let bound = session.0.to_be_bytes();
+    let sealed = tx.app().keys.seal(Purpose::Reveal, &bound, &plain);
+    diesel::update(sessions::table.filter(sessions::id.eq(session)))
         .set(sessions::revealed.eq(sealed))
         .execute(tx.conn())?;
     Ok(())
@@ -228,7 +243,7 @@ pub fn revealed<P: InAccount>(tx: &mut Tx<P>) -> Result<Option<Revealed>> {
         .and_then(|sealed| {
             tx.app()
                 .keys
-                .open(Purpose::Reveal, b"session", &sealed)
+                .open(Purpose::Reveal, &session.0.to_be_bytes(), &sealed)
                 .ok()
         })
         .and_then(|plain| serde_json::from_slice(&plain).ok()))

@@ -125,14 +125,14 @@ pub fn secret_of(pending: Option<&Pending>) -> Option<Secret> {
 }
 
 /// Makes user, member and session, all or nothing. `proved` is what was kept when the code was checked, `step` what
-/// the code has proved. Gives the token of the session.
+/// the code has proved. Gives the user and the token of the session.
 pub fn register(
     tx: &mut Tx<Anyone>,
     request: &Request,
     account: AccountId,
     proved: &Pending,
     step: u64,
-) -> Result<Token> {
+) -> Result<(UserId, Token)> {
     let mut door = locked_door(tx, request, account)?;
     let pending = door
         .link
@@ -161,7 +161,7 @@ pub fn register(
     let codes = second_factor::bind(tx, user, &secret, step)?;
     let token = sessions::start(tx, user, account, request)?;
     sessions::reveal(tx, &token, &Revealed::RecoveryCodes(codes))?;
-    Ok(token)
+    Ok((user, token))
 }
 
 /// Makes the signed-in person a member and moves the session into the account. Gives the name of the account and the

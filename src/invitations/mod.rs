@@ -197,7 +197,7 @@ pub fn invite(
     grants: Grants,
 ) -> Result<Outcome> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let member: Option<String> = members::table
         .inner_join(users::table)
         .filter(members::account_id.eq(account))
@@ -236,16 +236,17 @@ pub fn invite(
     })
 }
 
-/// Invites the first person of an account that has no members.
-pub fn invite_first(
+/// Invites for the system: the first person of an account, whom no member could invite, or in the name of one.
+pub fn invite_as(
     tx: &mut Tx<System>,
     account: AccountId,
+    by: Option<MemberId>,
     email: &Email,
     name: Option<&PersonName>,
     grants: Grants,
 ) -> Result<()> {
-    let invitation = insert(tx, account, email, name, grants, None)?
-        .ok_or_else(|| Error::internal("a new account has an invitation"))?;
+    let invitation = insert(tx, account, email, name, grants, by)?
+        .ok_or_else(|| Error::internal("the address is invited already"))?;
     send(tx, &invitation)?;
     let event = Event::MemberInvited {
         email: email.to_string(),
@@ -368,7 +369,7 @@ pub fn fresh_link(
 /// The state of an invitation whose link is new: nobody has opened that one, no reminder has gone out for it.
 fn renew(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<Invitation> {
     let (account, now, me) = (tx.account(), tx.now(), tx.me().member);
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let subject = Subject::Invitation(account, invitation);
     let renewed = diesel::update(
         row(account, invitation)
@@ -395,7 +396,7 @@ fn renew(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<Invitat
 /// Revokes a pending invitation: its links and unsent mails die. Gives the address.
 pub fn revoke(tx: &mut Tx<ManageMembers>, invitation: InvitationId) -> Result<String> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let email = pending_one(tx, invitation)?.email;
     revoke_one(tx, account, invitation, email.clone())?;
     Ok(email)

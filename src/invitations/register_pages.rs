@@ -13,6 +13,7 @@ use crate::credentials::passwords::Context;
 use crate::credentials::sessions;
 use crate::credentials::tokens::TokenKind;
 use crate::credentials::totp;
+use crate::sign_in::devices;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
 use crate::web::request::Request;
@@ -184,16 +185,20 @@ pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     };
     let account = door.invitation.account;
     let before = can.who().as_ref().map(|caller| caller.session);
-    let token = can.write(|tx| {
+    let (token, device) = can.write(|tx| {
+        let (user, token) = acceptance::register(tx, request, account, &pending, step)?;
         // Whoever was signed in on this browser: the cookie is about to change hands.
         if let Some(session) = before {
             sessions::end(tx, session)?;
         }
-        acceptance::register(tx, request, account, &pending, step)
+        // Somebody who comes back begins anew: a browser from before is as new as any other.
+        devices::forget(tx, user)?;
+        Ok((token, devices::remember(tx, user, request)?))
     })?;
-    Ok(Answer::see_other("/recovery-codes")
+    let answer = Answer::see_other("/recovery-codes")
         .start_session(token)
-        .clear_cookie(links::COOKIE))
+        .clear_cookie(links::COOKIE);
+    Ok(devices::with_cookie(answer, device))
 }
 
 /// `POST /register/join`: for somebody who has a sign-in already.

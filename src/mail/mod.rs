@@ -110,6 +110,26 @@ pub fn withdraw<P: Proof>(tx: &mut Tx<P>, invitation: InvitationId) -> Result<()
     Ok(())
 }
 
+/// Withdraws what has not been sent to an address of some product updates: its owner wants no more of them.
+pub fn withdraw_updates<P: Proof>(
+    tx: &mut Tx<P>,
+    updates: &[AnnouncementId],
+    recipient: &str,
+) -> Result<()> {
+    let now = tx.now();
+    diesel::update(table::table)
+        .filter(table::announcement_id.eq_any(updates))
+        .filter(table::state.eq("queued"))
+        .filter(table::recipient.eq(recipient))
+        .set((
+            table::state.eq("withdrawn"),
+            table::sealed.eq(None::<Vec<u8>>),
+            table::finished_at.eq(now),
+        ))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
 /// Wakes the worker of this process; others find the message on their next round.
 #[derive(Clone, Default)]
 pub struct Wake(Arc<Notify>);

@@ -1,6 +1,7 @@
 //! Handing a message over: to a mail server, or as an `.eml` file when none is configured.
 
 use std::error::Error as _;
+use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
@@ -30,7 +31,12 @@ impl Transport {
     pub fn open(config: &Config) -> Result<Transport> {
         let Some(smtp) = &config.smtp else {
             let dir = config.mail_dir();
-            std::fs::create_dir_all(&dir).map_err(Error::internal)?;
+            // The messages hold links: nobody else on this machine looks into them.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(Error::internal)?;
             return Ok(Transport::Files(FileTransport::new(&dir), dir));
         };
         let tls = || TlsParameters::new(smtp.host.clone()).map_err(Error::internal);

@@ -275,12 +275,11 @@ pub fn rows<P: InAccount>(
 
 /// The place a page of the list begins at. A key of another sort order, or one typed by hand, is the first page.
 pub fn place(query: &Form, sort: Sort) -> Option<Place<Key>> {
-    let mut place: Place<Key> = Place::read(query, "page")?;
+    let place: Place<Key> = Place::read(query, "page")?;
     let fits = matches!(
         (&place.key.0, sort.by),
         (Value::Text(_), By::Name) | (Value::Number(_), By::Activity | By::Joined)
     );
-    place.at = place.at.clamp(0, 1_000_000_000);
     fits.then_some(place)
 }
 

@@ -17,10 +17,10 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::access::{Admit, InAccount, ManageMembers, PlatformRoles, Tx};
+use crate::access::{InAccount, PlatformRoles, Tx};
 use crate::credentials::email::Email;
+use crate::db::Backend;
 use crate::db::types::{AccountId, MemberId, Timestamp, UserId};
-use crate::db::{self, Backend};
 use crate::schema::{accounts, members, users};
 use crate::{Error, Result};
 
@@ -153,26 +153,6 @@ pub fn administrators<P: InAccount>(tx: &mut Tx<P>, limit: usize) -> Result<Vec<
     load(tx, query)
 }
 
-/// Locks the account for a change of its people, and decides once more whether the caller may make it: while this
-/// transaction waited for the lock, another may have taken the right away.
-fn lock(tx: &mut Tx<ManageMembers>) -> Result<()> {
-    let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
-    still_allowed(tx)
-}
-
-fn still_allowed(tx: &mut Tx<ManageMembers>) -> Result<()> {
-    let me = tx.me().member;
-    let admin: Option<bool> = active(tx)
-        .filter(members::id.eq(me))
-        .select(members::admin)
-        .first(tx.conn())
-        .optional()?;
-    let mut caller = tx.me().clone();
-    caller.roles.admin = admin.unwrap_or(false);
-    ManageMembers::admit(admin.map(|_| caller)).map(|_| ())
-}
-
 /// What decides whether somebody can be demoted, reset or removed.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -182,7 +162,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// As things stand in this transaction. To rely on it in a change, [`lock`] first.
+    /// As things stand in this transaction. To rely on it in a change, [`Tx::lock_account`] first.
     pub fn load<P: InAccount>(tx: &mut Tx<P>) -> Result<Rules> {
         let account = tx.account();
         let owner = accounts::table

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Member, Rules, find, lock, mails};
+use super::{Member, Rules, find, mails};
 use crate::access::{InAccount, ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::sessions;
@@ -19,7 +19,7 @@ pub enum Revoke {
 
 /// Removes a member.
 pub fn remove(tx: &mut Tx<ManageMembers>, id: MemberId, which: &Revoke) -> Result<Member> {
-    lock(tx)?;
+    tx.lock_account()?;
     let member = find(tx, id)?;
     if let Some(why) = Rules::load(tx)?.removal_refused(&member) {
         return Err(Error::Refused(why));

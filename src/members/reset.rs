@@ -5,7 +5,7 @@
 
 use diesel::prelude::*;
 
-use super::{Member, Rules, able_administrators, find, mails, still_allowed};
+use super::{Member, Rules, able_administrators, find, mails};
 use crate::access::{ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::links::{self, Subject};
@@ -32,7 +32,7 @@ pub fn reset(tx: &mut Tx<ManageMembers>, id: MemberId, wish: Wish) -> Result<Mem
     for account in &accounts {
         db::lock_account(tx.conn(), account.0)?;
     }
-    still_allowed(tx)?;
+    tx.decide_again()?;
     let member = find(tx, id)?;
     if let Some(why) = Rules::load(tx)?.reset_refused(&member) {
         return Err(Error::Refused(why));

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Member, Rules, find, lock, mails};
+use super::{Member, Rules, find, mails};
 use crate::access::{ManageMembers, PlatformRoles, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::MemberId;
@@ -24,7 +24,7 @@ pub fn change(
     wanted: PlatformRoles,
     may_promote: impl FnOnce() -> Result<()>,
 ) -> Result<Outcome> {
-    lock(tx)?;
+    tx.lock_account()?;
     let member = find(tx, id)?;
     if member.roles == wanted {
         return Ok(Outcome::Unchanged(member));

@@ -69,14 +69,14 @@ pub fn password_buckets<P: Admit>(
 pub fn refused<P: Admit>(can: &Can<P>, email: &Email, person: Option<&Person>) -> Result<()> {
     let nobody = [Bucket::nobody(&can.app().keys, email)];
     can.write(|tx| match person {
-        Some(person) if person.account.is_some() => audit::record_for_user(
-            tx,
-            person.id,
-            &Event::SignInRefused {
+        Some(person) if person.account.is_some() => {
+            tx.act_as_nobody();
+            let event = Event::SignInRefused {
                 email: email.to_string(),
                 code: false,
-            },
-        ),
+            };
+            audit::record_for_user(tx, person.id, &event)
+        }
         _ => throttle::attempt(tx, &nobody),
     })
 }

@@ -432,6 +432,19 @@ fn address(tx: &mut Tx<System>, update: &Addressing, email: &str, leave: Deed) -
     Ok(())
 }
 
+/// Updates that may still wait for their turn in the outbox.
+const RECENT: i64 = 50;
+
+/// Stops updates that wait to be sent to an address whose owner has just left.
+pub fn withdraw<P: Proof>(tx: &mut Tx<P>, email: &str) -> Result<()> {
+    let recent: Vec<AnnouncementId> = announcements::table
+        .order(announcements::id.desc())
+        .limit(RECENT)
+        .select(announcements::id)
+        .load(tx.conn())?;
+    mail::withdraw_updates(tx, &recent, email)
+}
+
 /// One update as the operator sees it.
 pub struct Announcement {
     pub id: AnnouncementId,

@@ -186,7 +186,7 @@ pub enum Added {
 /// Puts an address on the account's list. The unique index says whether it is there already.
 pub fn add(tx: &mut Tx<ManageMembers>, email: &Email) -> Result<Added> {
     let (account, me, now) = (tx.account(), tx.me().member, tx.now());
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let added = on_each!(tx.conn(), c => diesel::insert_into(subscribers::table)
         .values((
             subscribers::account_id.eq(account),
@@ -213,7 +213,7 @@ pub fn add(tx: &mut Tx<ManageMembers>, email: &Email) -> Result<Added> {
 /// Sends to a bouncing address again. False when it is not bouncing: whoever has unsubscribed stays away.
 pub fn activate(tx: &mut Tx<ManageMembers>, email: &Email) -> Result<bool> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let bouncing = subscribers::table
         .filter(subscribers::account_id.eq(account))
         .filter(subscribers::email.eq(email.as_str()))
@@ -248,7 +248,7 @@ pub fn find(tx: &mut Tx<ManageMembers>, id: SubscriberId) -> Result<(String, Sta
 /// Takes an address off the list; gives the address.
 pub fn remove(tx: &mut Tx<ManageMembers>, id: SubscriberId) -> Result<String> {
     let account = tx.account();
-    db::lock_account(tx.conn(), account)?;
+    tx.lock_account()?;
     let (email, _) = find(tx, id)?;
     let gone = subscribers::table
         .filter(subscribers::account_id.eq(account))

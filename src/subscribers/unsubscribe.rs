@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use diesel::prelude::*;
 
-use super::State;
+use super::{State, announcements};
 use crate::access::{Anyone, Tx};
 use crate::audit::{self, Event};
 use crate::credentials::keys::{Keys, Purpose};
@@ -165,6 +165,9 @@ fn move_subscriber(tx: &mut Tx<Anyone>, id: SubscriberId, to: State) -> Result<(
     if changed == 0 {
         return Ok(());
     }
+    if to == State::Unsubscribed {
+        announcements::withdraw(tx, &email)?;
+    }
     tx.act_as_outsider(&email);
     let event = if to == State::Unsubscribed {
         Event::SubscriberLeft { email }
@@ -187,14 +190,15 @@ fn opt_out(tx: &mut Tx<Anyone>, user: UserId) -> Result<()> {
     for account in accounts {
         db::lock_account(tx.conn(), account)?;
     }
-    let name: Option<String> = diesel::update(users::table)
+    let left: Option<(String, String)> = diesel::update(users::table)
         .filter(users::id.eq(user))
         .filter(users::product_updates.eq(true))
         .set(users::product_updates.eq(false))
-        .returning(users::name)
+        .returning((users::name, users::email))
         .get_result(tx.conn())
         .optional()?;
-    if let Some(name) = name {
+    if let Some((name, email)) = left {
+        announcements::withdraw(tx, &email)?;
         tx.act_as(user, &name);
         audit::record_for_user(tx, user, &Event::ProductUpdatesChosen { on: false })?;
     }

@@ -27,7 +27,9 @@ impl<K: Serialize + DeserializeOwned> Place<K> {
     /// From the query string. What cannot be read (typed by hand, an old format) is the first page.
     pub fn read(query: &Form, name: &str) -> Option<Place<K>> {
         let text = query.one(name).ok().filter(|t| !t.is_empty())?;
-        serde_json::from_slice(&BASE64.decode(text).ok()?).ok()
+        let mut place: Place<K> = serde_json::from_slice(&BASE64.decode(text).ok()?).ok()?;
+        place.at = place.at.clamp(0, 1_000_000_000);
+        Some(place)
     }
 
     fn write(&self) -> String {

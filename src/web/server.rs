@@ -387,11 +387,13 @@ fn client_address(app: &App, req: &HttpRequest) -> IpAddr {
     let peer = req
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-    let forwarded: Vec<&str> = req
+    // Lossy: a visitor's own nonsense in front must not hide what our proxy has added to the same line.
+    let forwarded: Vec<_> = req
         .headers()
         .get_all("x-forwarded-for")
-        .filter_map(|v| v.to_str().ok())
+        .map(|v| String::from_utf8_lossy(v.as_bytes()))
         .collect();
+    let forwarded: Vec<&str> = forwarded.iter().map(|line| &**line).collect();
     address::client(peer, &forwarded, &app.config.trusted_proxies)
 }
 
@@ -461,7 +463,13 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
                 let id = id.clone();
                 async move {
                     let mut next = state?;
-                    let (piece, next) = web::block(move || (next(), next)).await.ok()?;
+                    let worked = web::block(move || (next(), next)).await;
+                    let Ok((piece, next)) = worked else {
+                        // A silent end would look like a whole file.
+                        tracing::error!(request = %id, "a download panicked");
+                        let broken = std::io::Error::other("download broke off");
+                        return Some((Err(broken), None));
+                    };
                     match piece {
                         Ok(None) => None,
                         Ok(Some(bytes)) => Some((Ok(web::Bytes::from(bytes)), Some(next))),

@@ -55,8 +55,8 @@ pub fn confirm(can: Can<HalfSignedIn>, request: &Request) -> Result<Answer> {
         // The attempt that succeeds is counted as well.
         let failures = throttle::count(tx, &passwords)? - 1;
         throttle::clear(tx, &passwords)?;
-        let token = sessions::complete(tx, &caller, request)?;
         mark_active(tx, caller.account, caller.user)?;
+        let token = sessions::complete(tx, &caller, request)?;
         let new_device = devices::remember(tx, caller.user, request)?;
         if new_device.is_some() || failures >= WORTH_TELLING {
             let failures = if failures >= WORTH_TELLING {

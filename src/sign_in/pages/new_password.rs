@@ -91,6 +91,7 @@ pub fn ask(can: Can<Anyone>, request: &Request) -> Result<Answer> {
 
 fn mail_link(tx: &mut Tx<Anyone>, request: &Request, person: &Person) -> Result<()> {
     lock_accounts(tx, person.id)?;
+    tx.act_as_nobody();
     let event = Event::NewPasswordAsked {
         email: person.email.to_string(),
     };

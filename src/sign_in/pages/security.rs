@@ -12,6 +12,7 @@ use crate::access::{Can, FRESH_CODE, SignedIn, Theme};
 use crate::audit::{self, Event};
 use crate::credentials::recovery_codes::COUNT;
 use crate::credentials::sessions;
+use crate::subscribers::announcements;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
 use crate::web::request::Request;
@@ -130,6 +131,10 @@ pub fn set_product_updates(can: Can<SignedIn>, request: &Request) -> Result<Answ
     can.write(|tx| {
         lock_accounts(tx, user)?;
         if choose_product_updates(tx, on)? {
+            if !on {
+                let email = tx.me().email.clone();
+                announcements::withdraw(tx, &email)?;
+            }
             audit::record_for_user(tx, user, &Event::ProductUpdatesChosen { on })?;
         }
         Ok(())

@@ -116,10 +116,10 @@ pub fn bind(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let Some((link, person, pending)) = can.read(|tx| proved_link(tx, request))? else {
         return Ok(Answer::see_other("/set-up-access"));
     };
+    let typed = request.form().one("code")?;
     let bucket = [Bucket::code(&can.app().keys, person.id)];
     can.write(|tx| throttle::attempt(tx, &bucket))?;
     let secret = secret_of(&pending)?;
-    let typed = request.form().one("code")?;
     let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
         can.write(|tx| links::count_wrong_code(tx, link.id))?;
         let mut errors = Errors::new();

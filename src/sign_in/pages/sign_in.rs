@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::super::proof::{check_password, refused};
-use super::super::{Person, person, rehash};
+use super::super::{Person, lock_accounts, person, rehash};
 use super::{next_of, onward, with_next};
 use crate::access::{Anyone, Can, Level};
 use crate::credentials::email::Email;
@@ -94,7 +94,8 @@ fn half_session(
         false => None,
     };
     can.write(|tx| {
-        // Things may have changed while the password was being checked.
+        // Things may have changed while the password was being checked; under the lock they change no more.
+        lock_accounts(tx, known.id)?;
         let now = person(tx, known.id)?;
         let (true, Some(account)) = (
             now.can_sign_in() && now.password == known.password,

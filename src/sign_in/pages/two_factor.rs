@@ -78,9 +78,9 @@ pub fn bind(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
         return Ok(Answer::see_other(START));
     };
     let user = can.me().user;
+    let typed = request.form().one("code")?;
     let bucket = [Bucket::code(&can.app().keys, user)];
     can.write(|tx| throttle::attempt(tx, &bucket))?;
-    let typed = request.form().one("code")?;
     let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
         let mut errors = Errors::new();
         errors.add("code", enrolment::WRONG_CODE);

@@ -9,6 +9,7 @@ pub mod page;
 pub mod people;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod raw;
 pub mod rules;
 pub mod smtp;
@@ -190,9 +191,14 @@ impl Setup {
 
     /// Mail goes out through this server, by the real worker. Without it messages stay in the outbox, where
     /// [`TestApp::mail_to`] reads them.
-    pub fn with_smtp(mut self, smtp: &Smtp) -> Setup {
+    pub fn with_smtp(self, smtp: &Smtp) -> Setup {
+        self.with_worker().with("INSIGHT_SMTP_URL", smtp.url())
+    }
+
+    /// Mail leaves by the real worker; as files, unless there is a server to hand it to.
+    pub fn with_worker(mut self) -> Setup {
         self.worker = true;
-        self.with("INSIGHT_SMTP_URL", smtp.url())
+        self
     }
 
     /// A body that has not arrived by then is refused.
@@ -211,25 +217,20 @@ impl Setup {
             config.body_deadline = deadline;
         }
         let clock = Arc::new(AtomicI64::new(MORNING));
-        let cost = HashCost {
-            memory_kib: 8,
-            iterations: 1,
-            lanes: 1,
-        };
         let app = App::new(
             config,
             Db::open(self.database.target(), 4).expect("opens"),
             Keys::ephemeral(),
-            Passwords::new(cost, 4).expect("a cost Argon2 knows"),
+            cheap_passwords(),
             Clock::Set(clock.clone()),
         );
         let server = Server::start(&app, listener, address);
-        let worker = self.worker.then(|| Worker::start(&app));
+        let workers = self.worker.then(|| Worker::start(&app));
         TestApp {
             context: Context::new(app, clock, address),
             server,
             others: Vec::new(),
-            worker,
+            workers: workers.into_iter().collect(),
             database: self.database,
             halden: tokio::sync::OnceCell::new(),
             _dir: dir,
@@ -252,6 +253,16 @@ impl Setup {
     }
 }
 
+/// Hashing that costs next to nothing.
+fn cheap_passwords() -> Passwords {
+    let cost = HashCost {
+        memory_kib: 8,
+        iterations: 1,
+        lanes: 1,
+    };
+    Passwords::new(cost, 4).expect("a cost Argon2 knows")
+}
+
 /// Tuesday, 3 March 2026, 09:41:00 UTC.
 const MORNING: i64 = 1_772_530_860_000_000;
 
@@ -263,7 +274,7 @@ pub struct TestApp {
     context: Context,
     server: Server,
     others: Vec<Server>,
-    worker: Option<Worker>,
+    workers: Vec<Worker>,
     database: Database,
     halden: tokio::sync::OnceCell<Company>,
     _dir: TempDir,
@@ -329,13 +340,26 @@ impl TestApp {
         self.halden().await.member(name, roles)
     }
 
-    /// Serves the same application on a second address, as a second process would behind the same load balancer.
+    /// Serves the same installation on a second address, as a second process would: it shares database, keys and
+    /// settings, and nothing in memory but the clock.
     pub fn serve_again(&mut self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        self.others
-            .push(Server::start(&self.context.app, listener, address));
+        let first = &self.context.app;
+        let second = App::new(
+            first.config.clone(),
+            Db::open(self.database.target(), 4).expect("opens"),
+            first.keys.clone(),
+            cheap_passwords(),
+            first.clock.clone(),
+        );
+        self.others.push(Server::start(&second, listener, address));
         address
+    }
+
+    /// Starts one more worker, as a second process would have.
+    pub fn work_again(&mut self) {
+        self.workers.push(Worker::start(&self.context.app));
     }
 
     /// Stops the server, finishing what is under way, and waits for its end.
@@ -410,7 +434,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if let Some(worker) = self.worker.take() {
+        for worker in self.workers.drain(..) {
             worker.stop();
         }
     }

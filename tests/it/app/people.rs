@@ -68,7 +68,7 @@ impl Context {
         self.clock.fetch_add(micros, Ordering::SeqCst);
     }
 
-    pub(super) fn company(&self, name: &str) -> Company {
+    pub fn company(&self, name: &str) -> Company {
         let id = self.app.system_write(|tx| accounts::create(tx, name));
         Company {
             context: self.clone(),
@@ -77,15 +77,15 @@ impl Context {
         }
     }
 
-    pub(super) fn visitor(&self) -> Person {
+    pub fn visitor(&self) -> Person {
         Person(Rc::new(Inner {
             context: self.clone(),
             client: client(),
             server: Cell::new(self.address),
             cookies: RefCell::default(),
             headers: RefCell::default(),
-            secret: RefCell::default(),
-            last_step: Cell::new(0),
+            secret: Rc::default(),
+            last_step: Rc::default(),
             identity: None,
         }))
     }
@@ -201,8 +201,8 @@ impl Company {
             server: Cell::new(self.context.address),
             cookies: RefCell::default(),
             headers: RefCell::default(),
-            secret: RefCell::new(Some(secret.base32().to_string())),
-            last_step: Cell::new(step),
+            secret: Rc::new(RefCell::new(Some(secret.base32().to_string()))),
+            last_step: Rc::new(Cell::new(step)),
             identity: Some(Identity {
                 name: name.to_owned(),
                 email: email.to_owned(),
@@ -248,9 +248,9 @@ struct Inner {
     server: Cell<SocketAddr>,
     cookies: RefCell<BTreeMap<String, String>>,
     headers: RefCell<Vec<(String, String)>>,
-    /// What the authenticator app holds, in base32.
-    secret: RefCell<Option<String>>,
-    last_step: Cell<u64>,
+    /// What the authenticator app holds, in base32; one app serves all browsers of a person.
+    secret: Rc<RefCell<Option<String>>>,
+    last_step: Rc<Cell<u64>>,
     identity: Option<Identity>,
 }
 
@@ -370,10 +370,19 @@ impl Person {
 
     /// Puts the secret that a page shows as text into the authenticator app.
     pub fn scan(&self, page: &Page) {
-        let shown = page.texts("#secret").join("");
+        self.scan_text(&page.texts("#secret").join(""));
+    }
+
+    /// The same for a secret read off a page, in groups of letters.
+    pub fn scan_text(&self, shown: &str) {
         let secret: String = shown.split_whitespace().collect();
-        assert_eq!(secret.len(), 32, "{}: no secret on the page", page.path);
-        *self.0.secret.borrow_mut() = Some(secret);
+        assert_eq!(secret.len(), 32, "\"{shown}\" is not a secret");
+        self.learn(&secret);
+    }
+
+    /// The same with a secret from elsewhere, in base32.
+    pub fn learn(&self, secret: &str) {
+        *self.0.secret.borrow_mut() = Some(secret.to_owned());
         self.0.last_step.set(0);
     }
 

@@ -12,7 +12,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// `$1` folder, `$2` signal that stops the server, then the server. A line on stdin: stop it; end of file: remove the folder too.
+/// `$1` folder, `$2` signal that stops the server, then the server. A line on stdin: stop it, with the signal that the line
+/// names if any; end of file: remove the folder too. Ends as the server ended.
 /// `setsid` gives the server a group of its own, so that whatever it started goes with it.
 const WATCHDOG: &str = r#"
 dir=$1 signal=$2
@@ -20,11 +21,13 @@ shift 2
 setsid "$@" </dev/null 2>>"$dir/log" &
 server=$!
 exec >/dev/null 2>&1
-read -r _ && keep=1
-kill -s "$signal" "$server"
+read -r asked && keep=1
+kill -s "${asked:-$signal}" "$server"
 wait "$server"
+ended=$?
 kill -s KILL -- "-$server"
 [ -n "$keep" ] || rm -rf "$dir"
+exit "$ended"
 "#;
 
 /// The one thing to say when a program the tests need is not there.
@@ -82,11 +85,16 @@ impl Server {
     }
 
     /// Stops the server and leaves its folder.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        self.end_with("");
+    }
+
+    /// The same with a signal of choice; gives the exit code, 128 and more when the signal killed it.
+    pub fn end_with(mut self, signal: &str) -> Option<i32> {
         if let Some(mut leash) = self.leash.take() {
-            let _ = leash.write_all(b"stop\n");
+            let _ = writeln!(leash, "{signal}");
         }
-        let _ = self.watchdog.wait();
+        self.watchdog.wait().ok()?.code()
     }
 }
 
