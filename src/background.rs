@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::commands::keys;
 use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
 use crate::{App, Error, Result, audit, invitations, mail, subscribers};
@@ -33,6 +34,10 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let worked = tokio::task::spawn_blocking(move || {
             if housekeeping {
                 keep_house(&due)?;
+                // Not at the start: after a rotation every other process must have learnt the new key first.
+                if round > 0 {
+                    keys::reseal(&due)?;
+                }
             }
             do_due_work(&due)
         })

@@ -284,12 +284,13 @@ fn rows() -> Vec<Route> {
             "Product updates",
             "send",
         ),
-        get("/product-updates/new", subscribers::announcement_pages::new),
+        get("/product-updates/new", subscribers::announcement_pages::new).fresh_code(),
         post(
             "/product-updates/new",
             subscribers::announcement_pages::send,
         )
-        .max_body(64 * 1024),
+        .max_body(64 * 1024)
+        .fresh_code(),
         get(
             "/product-updates/{announcement}",
             subscribers::announcement_pages::show,

@@ -17,15 +17,20 @@ pub(super) fn run(config: &Config, command: KeysCommand) -> Result<(), Sentence>
     let app = super::open(config.clone())?;
     match command {
         KeysCommand::Status => status(&app),
+        KeysCommand::Reseal => {
+            println!(
+                "{} two-factor secrets were sealed with {}.",
+                reseal(&app)?,
+                app.keys.active()
+            );
+            Ok(())
+        }
         KeysCommand::Rotate => {
-            drop(app);
             let keys = Keys::rotate_file(&config.keys_file)?;
             println!("{} is the active key now.", keys.active());
-            let app = super::open(config.clone())?;
-            println!("{} two-factor secrets were sealed with it.", reseal(&app)?);
             println!(
-                "Restart every running server, so that it knows the key; then `insight keys rotate` and \
-                 `insight keys status` agree. Passwords follow at each person's next sign-in."
+                "Restart every running server, so that it knows the key. Within an hour two-factor secrets are sealed with \
+                 it (or at once with `insight keys reseal`); passwords follow at each person's next sign-in."
             );
             Ok(())
         }

@@ -5,7 +5,7 @@ mod audit;
 mod backup;
 mod demo;
 mod doctor;
-mod keys;
+pub mod keys;
 mod operators;
 mod serve;
 
@@ -117,8 +117,10 @@ pub enum AuditCommand {
 /// The commands under `keys`.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Add a new key, make it the active one, and seal two-factor secrets with it.
+    /// Add a new key and make it the active one; running servers use it once they are restarted.
     Rotate,
+    /// Seal two-factor secrets with the active key, once every server has been restarted (servers do it within an hour).
+    Reseal,
     /// Show the keys and how much is still sealed with each.
     Status,
 }

@@ -151,8 +151,12 @@ pub fn recovery_codes_left<P: Proof>(tx: &mut Tx<P>, user: UserId) -> Result<i64
 
 /// The lists of members show and filter by this without looking at users.
 fn mark_members<P: Proof>(tx: &mut Tx<P>, user: UserId, on: bool) -> Result<()> {
-    diesel::update(members::table.filter(members::user_id.eq(user)))
-        .set(members::two_factor.eq(on))
-        .execute(tx.conn())?;
+    diesel::update(
+        members::table
+            .filter(members::user_id.eq(user))
+            .filter(members::two_factor.ne(on)),
+    )
+    .set(members::two_factor.eq(on))
+    .execute(tx.conn())?;
     Ok(())
 }

@@ -23,8 +23,13 @@ pub fn remind_due(app: &App) -> Result<usize> {
         let due = app.system_read(due)?;
         let mut now_sent = 0;
         for (account, invitation) in &due {
-            if app.system_write(|tx| remind(tx, *account, *invitation))? {
-                now_sent += 1;
+            match app.system_write(|tx| remind(tx, *account, *invitation)) {
+                Ok(true) => now_sent += 1,
+                Ok(false) => {}
+                // One that cannot be written must not keep the others waiting.
+                Err(error) => {
+                    tracing::error!(invitation = invitation.0, %error, "a reminder failed");
+                }
             }
         }
         sent += now_sent;

@@ -11,7 +11,7 @@ use crate::schema::outbox as table;
 use crate::{App, Error, Result, db};
 
 /// A worker that has not come back by then is taken for dead; longer than any SMTP conversation may last.
-const LEASE: time::Duration = time::Duration::minutes(3);
+const LEASE: time::Duration = time::Duration::minutes(6);
 
 /// After this long a message is given up.
 const PATIENCE: time::Duration = time::Duration::hours(24);

@@ -264,7 +264,8 @@ pub fn remove(tx: &mut Tx<ManageMembers>, id: SubscriberId) -> Result<String> {
 /// What the mail worker does when a message has failed for good: after a product update, no account sends to that
 /// address any more.
 pub fn mark_bounced(tx: &mut Tx<System>, failed: &Failed) -> Result<()> {
-    if !failed.bulk {
+    // X.7.x is about who sends (RFC 3463 3.8): our relay's trouble must not turn a whole list to bouncing.
+    if !failed.bulk || failed.answer.contains(" 5.7.") {
         return Ok(());
     }
     let accounts: Vec<AccountId> = subscribers::table

@@ -230,6 +230,7 @@ CREATE TABLE outbox (
   announcement_id BIGINT REFERENCES announcements (id)
 );
 CREATE INDEX outbox_queue ON outbox (priority, available_at, id) WHERE state = 'queued';
+CREATE INDEX outbox_failed ON outbox (id) WHERE state = 'failed';
 CREATE INDEX outbox_by_invitation ON outbox (invitation_id) WHERE invitation_id IS NOT NULL;
 CREATE INDEX outbox_by_announcement ON outbox (announcement_id, state) WHERE announcement_id IS NOT NULL;
 
