@@ -131,7 +131,7 @@ pub fn create_with_invitation(
             profile: Some(standard_profile(tx, account)?),
             role: None,
         };
-        invitations::invite_first(tx, account, admin, name, grants)?;
+        invitations::invite_as(tx, account, None, admin, name, grants)?;
         Ok(account)
     })
 }

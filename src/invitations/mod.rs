@@ -236,16 +236,17 @@ pub fn invite(
     })
 }
 
-/// Invites the first person of an account that has no members.
-pub fn invite_first(
+/// Invites for the system: the first person of an account, whom no member could invite, or in the name of one.
+pub fn invite_as(
     tx: &mut Tx<System>,
     account: AccountId,
+    by: Option<MemberId>,
     email: &Email,
     name: Option<&PersonName>,
     grants: Grants,
 ) -> Result<()> {
-    let invitation = insert(tx, account, email, name, grants, None)?
-        .ok_or_else(|| Error::internal("a new account has an invitation"))?;
+    let invitation = insert(tx, account, email, name, grants, by)?
+        .ok_or_else(|| Error::internal("the address is invited already"))?;
     send(tx, &invitation)?;
     let event = Event::MemberInvited {
         email: email.to_string(),

@@ -70,10 +70,10 @@ fn the_table_is_sound() {
 }
 
 /// Things of Halden Logistics that the parameters of a path can name.
-struct Fixture<'a> {
-    app: &'a TestApp,
-    admin: &'a Person,
-    number: usize,
+pub struct Fixture<'a> {
+    pub app: &'a TestApp,
+    pub admin: &'a Person,
+    pub number: usize,
 }
 
 impl Fixture<'_> {
@@ -162,7 +162,7 @@ impl Fixture<'_> {
     }
 
     /// The path with a thing of Halden Logistics for each parameter, and with numbers that name nothing.
-    async fn paths(&self, pattern: &str) -> (String, String) {
+    pub async fn paths(&self, pattern: &str) -> (String, String) {
         let (mut real, mut made_up) = (pattern.to_owned(), pattern.to_owned());
         for parameter in parameters(pattern) {
             let value = self.value(parameter).await;

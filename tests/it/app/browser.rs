@@ -42,7 +42,8 @@ const FLAGS: [&str; 11] = [
 const AXE: &str = r#"
 const done = arguments[arguments.length - 1];
 const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] }).then(
+const only = arguments[0] ? { type: "rule", values: arguments[0] } : { type: "tag", values: tags };
+axe.run(document, { runOnly: only, resultTypes: ["violations"] }).then(
   found => done(found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${v.help}: ${n.target.join(" ")}: ${n.html}`))),
   problem => done([`axe failed: ${problem}`]));
 "#;
@@ -59,6 +60,8 @@ pub struct Options {
     pub javascript: bool,
     /// A phone: touch, and a viewport that obeys the page's `meta`.
     pub mobile: bool,
+    /// Letters twice as large, by the browser's settings. Stays as it was opened.
+    pub large_text: bool,
 }
 
 impl Options {
@@ -69,6 +72,7 @@ impl Options {
         dark: false,
         javascript: true,
         mobile: false,
+        large_text: false,
     };
     /// A phone, light, with JavaScript.
     pub const PHONE: Options = Options {
@@ -164,6 +168,39 @@ impl Browser {
         let seen = wait::until(async || self.text().await.contains(words).then_some(())).await;
         if seen.is_none() {
             self.fail(&format!("\"{words}\" is not to be seen")).await;
+        }
+    }
+
+    /// The words of the first element that fits a CSS selector, as soon as it is there.
+    pub async fn words(&self, selector: &str) -> String {
+        let words = wait::until(async || {
+            let found = self.client.find(Locator::Css(selector)).await.ok()?;
+            found.text().await.ok()
+        });
+        match words.await {
+            Some(words) => words,
+            None => self.fail(&format!("no {selector}")).await,
+        }
+    }
+
+    /// Puts a cookie, `name=value`, into the browser for the server at this address.
+    pub async fn set_cookie(&self, server: &str, cookie: &str) {
+        let (name, value) = cookie.split_once('=').expect("a cookie has a name");
+        self.devtools(
+            "Network.setCookie",
+            json!({"url": server, "name": name, "value": value}),
+        )
+        .await;
+    }
+
+    /// Presses keys, as WebDriver names them, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        let pressed = async {
+            let focused = self.client.active_element().await?;
+            focused.send_keys(keys).await
+        };
+        if let Err(e) = pressed.await {
+            self.fail(&format!("cannot press keys: {e}")).await;
         }
     }
 
@@ -266,10 +303,20 @@ impl Browser {
 
     /// What axe has against the page: one line for each element, none when all is well. Needs JavaScript.
     pub async fn axe(&self) -> Vec<String> {
+        self.run_axe(Value::Null).await
+    }
+
+    /// The same for what can differ when only the colours have changed since.
+    pub async fn axe_of_colours(&self) -> Vec<String> {
+        self.run_axe(json!(["color-contrast", "link-in-text-block"]))
+            .await
+    }
+
+    async fn run_axe(&self, rules: Value) -> Vec<String> {
         let run = async {
             // Scripts of the driver are outside the page's content security policy.
             self.client.execute(axe_source(), vec![]).await?;
-            self.client.execute_async(AXE, vec![]).await
+            self.client.execute_async(AXE, vec![rules]).await
         };
         let found = run
             .await
@@ -443,9 +490,14 @@ fn capabilities(options: Options, profile: &Path) -> Capabilities {
         options.width, options.height
     ));
     let mut chrome = json!({"args": flags, "binary": process::program("chromium")});
+    let mut prefs = json!({});
     if !options.javascript {
-        chrome["prefs"] = json!({"profile.managed_default_content_settings.javascript": 2});
+        prefs["profile.managed_default_content_settings.javascript"] = json!(2);
     }
+    if options.large_text {
+        prefs["webkit.webprefs.default_font_size"] = json!(32);
+    }
+    chrome["prefs"] = prefs;
     Capabilities::from_iter([
         ("goog:chromeOptions".to_owned(), chrome),
         ("goog:loggingPrefs".to_owned(), json!({"browser": "ALL"})),

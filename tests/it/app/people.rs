@@ -370,9 +370,13 @@ impl Person {
 
     /// Puts the secret that a page shows as text into the authenticator app.
     pub fn scan(&self, page: &Page) {
-        let shown = page.texts("#secret").join("");
+        self.scan_text(&page.texts("#secret").join(""));
+    }
+
+    /// The same for a secret read off a page, in groups of letters.
+    pub fn scan_text(&self, shown: &str) {
         let secret: String = shown.split_whitespace().collect();
-        assert_eq!(secret.len(), 32, "{}: no secret on the page", page.path);
+        assert_eq!(secret.len(), 32, "\"{shown}\" is not a secret");
         self.learn(&secret);
     }
 
