@@ -40,16 +40,14 @@ pub fn door<P: Proof>(tx: &mut Tx<P>, request: &Request) -> Result<Link> {
 /// Keeps what was typed on the first page. The secret stays the one that may be in an authenticator already.
 pub fn keep(tx: &mut Tx<Anyone>, request: &Request, mut pending: Pending) -> Result<()> {
     let link = door(tx, request)?;
-    pending.secret = secret_of(link.pending.as_ref())
+    pending.secret = link
+        .pending
+        .as_ref()
+        .and_then(Pending::secret)
         .unwrap_or_else(Secret::generate)
         .as_bytes()
         .to_vec();
     links::keep(tx, link.id, &pending)
-}
-
-/// The secret of a registration under way.
-pub fn secret_of(pending: Option<&Pending>) -> Option<Secret> {
-    pending.and_then(|p| Secret::from_bytes(&p.secret))
 }
 
 /// Makes account, owner and session, all or nothing; of two set-ups at the same time one wins. `step` is what the
@@ -66,7 +64,7 @@ pub fn set_up(
         .pending
         .filter(|p| p.secret == proved.secret && !p.password.is_empty())
         .ok_or(Error::LinkNotValid)?;
-    let secret = secret_of(Some(&pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     links::consume(tx, link.id)?;
     links::revoke(tx, Subject::Setup)?;
     let email = Email::parse(&pending.email).map_err(Error::internal)?;

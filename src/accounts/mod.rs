@@ -201,6 +201,21 @@ pub fn set_owner<P: Proof>(tx: &mut Tx<P>, account: AccountId, member: MemberId)
     Ok(())
 }
 
+/// Locks the accounts a user is an active member of, in the order in which the audit log is written to them. Account
+/// rows come before all others, so that two changes of the same person cannot wait for each other.
+pub fn lock_of_user<P: Proof>(tx: &mut Tx<P>, user: UserId) -> Result<()> {
+    let accounts: Vec<AccountId> = members::table
+        .filter(members::user_id.eq(user))
+        .filter(members::removed_at.is_null())
+        .order(members::account_id)
+        .select(members::account_id)
+        .load(tx.conn())?;
+    for account in accounts {
+        db::lock_account(tx.conn(), account)?;
+    }
+    Ok(())
+}
+
 /// The standard profile of an account.
 pub fn standard_profile<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<ProfileId> {
     Ok(profiles::table

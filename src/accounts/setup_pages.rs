@@ -108,7 +108,7 @@ fn two_factor_page(
     errors: &Errors,
 ) -> Result<Answer> {
     let shell = can.bare_page(request, "Set up two-factor");
-    let secret = first_start::secret_of(Some(pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     let place = Place {
         step: "Step 2 of 3: ",
         action: "/setup/two-factor",
@@ -133,7 +133,7 @@ pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let Some(pending) = link.pending.clone() else {
         return Ok(Answer::see_other("/setup"));
     };
-    let secret = first_start::secret_of(Some(&pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     let typed = request.form().one("code")?;
     let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
         can.write(|tx| links::count_wrong_code(tx, link.id))?;

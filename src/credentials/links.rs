@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Purpose;
 use super::tokens::{Token, TokenKind};
+use super::totp::Secret;
 use crate::access::{Proof, Tx};
 use crate::db::types::{AccountId, InvitationId, LinkId, Timestamp, UserId};
 use crate::schema::links;
@@ -83,6 +84,13 @@ pub struct Pending {
     /// Known to the one browser that has proved the password behind this link; empty where nothing is to be proved.
     #[serde(default)]
     pub browser: Vec<u8>,
+}
+
+impl Pending {
+    /// The secret of a registration under way, once there is one.
+    pub fn secret(&self) -> Option<Secret> {
+        Secret::from_bytes(&self.secret)
+    }
 }
 
 /// A live link.

@@ -103,7 +103,11 @@ pub fn keep(
     let Door {
         link, invitation, ..
     } = locked_door(tx, request, account)?;
-    let secret = secret_of(link.pending.as_ref()).unwrap_or_else(Secret::generate);
+    let secret = link
+        .pending
+        .as_ref()
+        .and_then(Pending::secret)
+        .unwrap_or_else(Secret::generate);
     let pending = Pending {
         name,
         email: invitation.email.clone(),
@@ -117,11 +121,6 @@ pub fn keep(
         .set(invitations::password_set_at.eq(now))
         .execute(tx.conn())?;
     Ok(())
-}
-
-/// The secret of a registration under way.
-pub fn secret_of(pending: Option<&Pending>) -> Option<Secret> {
-    pending.and_then(|p| Secret::from_bytes(&p.secret))
 }
 
 /// Makes user, member and session, all or nothing. `proved` is what was kept when the code was checked, `step` what
@@ -140,7 +139,7 @@ pub fn register(
         .take()
         .filter(|p| p.secret == proved.secret && !p.password.is_empty())
         .ok_or(Error::LinkNotValid)?;
-    let secret = secret_of(Some(&pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     let email = Email::parse(&door.invitation.email).map_err(Error::internal)?;
     let (name, password) = (&pending.name, &pending.password);
     let user = match door.person {

@@ -149,7 +149,7 @@ fn two_factor_page(
     errors: &Errors,
 ) -> Result<Answer> {
     let shell = can.bare_page(request, "Set up two-factor");
-    let secret = acceptance::secret_of(Some(pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     let place = Place {
         step: "Step 2 of 3: ",
         action: "/register/two-factor",
@@ -175,7 +175,7 @@ pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
         Some(pending) if door.person != Person::Known => pending,
         _ => return Ok(Answer::see_other("/register")),
     };
-    let secret = acceptance::secret_of(Some(&pending)).ok_or(Error::LinkNotValid)?;
+    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
     let typed = request.form().one("code")?;
     let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
         can.write(|tx| links::count_wrong_code(tx, door.link.id))?;

@@ -2,11 +2,12 @@
 
 use diesel::prelude::*;
 
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
-use crate::db::types::{AccountId, UserId};
-use crate::schema::{members, users};
-use crate::{App, Error, Result, db};
+use crate::db::types::UserId;
+use crate::schema::users;
+use crate::{App, Error, Result};
 
 /// Somebody who is an operator now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +32,7 @@ pub fn mark(app: &App, email: &str) -> Result<Marked> {
                 "Nobody signs in as {email}. Invite the person first."
             ))
         })?;
-        let accounts: Vec<AccountId> = members::table
-            .filter(members::user_id.eq(user))
-            .filter(members::removed_at.is_null())
-            .order(members::account_id)
-            .select(members::account_id)
-            .load(tx.conn())?;
-        for account in accounts {
-            db::lock_account(tx.conn(), account)?;
-        }
+        accounts::lock_of_user(tx, user)?;
         let changed = diesel::update(users::table)
             .filter(users::id.eq(user))
             .filter(users::operator.eq(false))

@@ -19,7 +19,7 @@ use crate::credentials::links::{self, Subject};
 use crate::credentials::sessions;
 use crate::db::types::{AccountId, SessionId, Timestamp, UserId};
 use crate::schema::{accounts, members, users};
-use crate::{Error, Result, db};
+use crate::{Error, Result};
 
 /// What signing in needs to know about a user.
 #[derive(Clone)]
@@ -100,21 +100,6 @@ fn last_account<P: Proof>(tx: &mut Tx<P>, user: UserId) -> Result<Option<Account
         .select(members::account_id)
         .first(tx.conn())
         .optional()?)
-}
-
-/// Locks the accounts a user is an active member of, in the order in which the audit log is written to them. Account
-/// rows come before all others, so that two changes of the same person cannot wait for each other.
-pub fn lock_accounts<P: Proof>(tx: &mut Tx<P>, user: UserId) -> Result<()> {
-    let accounts: Vec<AccountId> = members::table
-        .filter(members::user_id.eq(user))
-        .filter(members::removed_at.is_null())
-        .order(members::account_id)
-        .select(members::account_id)
-        .load(tx.conn())?;
-    for account in accounts {
-        db::lock_account(tx.conn(), account)?;
-    }
-    Ok(())
 }
 
 /// Names of the companies a user belongs to, which a new password must not contain.

@@ -2,8 +2,9 @@
 //! counted in a transaction of its own, then the credential is checked, then the counters are cleared or somebody is
 //! told.
 
-use super::{Person, devices, lock_accounts, notices, person, person_of};
+use super::{Person, devices, notices, person, person_of};
 use crate::access::{Admit, Caller, Can, Level};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
 use crate::credentials::passwords::{Context, Password, Verdict};
@@ -132,7 +133,7 @@ pub fn check_code<P: Admit, T>(
         sessions::count_code(tx, caller.session)
     })?;
     can.write(|tx| {
-        lock_accounts(tx, caller.user)?;
+        accounts::lock_of_user(tx, caller.user)?;
         let person = person(tx, caller.user)?;
         if tries <= MAX_CODES
             && let Some(proved) = second_factor::check(tx, caller.user, typed)?

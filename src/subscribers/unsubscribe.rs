@@ -11,10 +11,11 @@ use diesel::prelude::*;
 
 use super::{State, announcements};
 use crate::access::{Anyone, Tx};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::keys::{Keys, Purpose};
 use crate::db::types::{AccountId, SubscriberId, UserId};
-use crate::schema::{members, subscribers, users};
+use crate::schema::{subscribers, users};
 use crate::{Error, Result, db};
 
 const PREFIX: &str = "uns_";
@@ -181,15 +182,7 @@ fn move_subscriber(tx: &mut Tx<Anyone>, id: SubscriberId, to: State) -> Result<(
 }
 
 fn opt_out(tx: &mut Tx<Anyone>, user: UserId) -> Result<()> {
-    let accounts: Vec<AccountId> = members::table
-        .filter(members::user_id.eq(user))
-        .filter(members::removed_at.is_null())
-        .order(members::account_id)
-        .select(members::account_id)
-        .load(tx.conn())?;
-    for account in accounts {
-        db::lock_account(tx.conn(), account)?;
-    }
+    accounts::lock_of_user(tx, user)?;
     let left: Option<(String, String)> = diesel::update(users::table)
         .filter(users::id.eq(user))
         .filter(users::product_updates.eq(true))

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use askama::Template;
 
 use super::super::proof::new_password;
-use super::super::{Person, change_password, devices, lock_accounts, notices, person, person_of};
+use super::super::{Person, change_password, devices, notices, person, person_of};
 use super::page_or_refused;
 use crate::access::{Anyone, Can, Tx};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
 use crate::credentials::links::{self, Link, Subject};
@@ -90,7 +91,7 @@ pub fn ask(can: Can<Anyone>, request: &Request) -> Result<Answer> {
 }
 
 fn mail_link(tx: &mut Tx<Anyone>, request: &Request, person: &Person) -> Result<()> {
-    lock_accounts(tx, person.id)?;
+    accounts::lock_of_user(tx, person.id)?;
     tx.act_as_nobody();
     let event = Event::NewPasswordAsked {
         email: person.email.to_string(),
@@ -130,7 +131,7 @@ pub fn set(can: Can<Anyone>, request: &Request) -> Result<Answer> {
         .hash(&app.keys, &password)
         .map_err(Error::busy)?;
     can.write(|tx| {
-        lock_accounts(tx, person.id)?;
+        accounts::lock_of_user(tx, person.id)?;
         let (link, person) = of_link(tx, request)?;
         links::consume(tx, link.id)?;
         tx.act_as(person.id, &person.name);

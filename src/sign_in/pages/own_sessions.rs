@@ -2,9 +2,10 @@
 
 use askama::Template;
 
-use super::super::{lock_accounts, own_device};
+use super::super::own_device;
 use super::own_page;
 use crate::access::{Can, SignedIn, Tx};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::sessions::{self, Row};
 use crate::db::types::SessionId;
@@ -37,7 +38,7 @@ pub fn end(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
     let this = can.me().session;
     let device = can.write(|tx| {
         let user = tx.me().user;
-        lock_accounts(tx, user)?;
+        accounts::lock_of_user(tx, user)?;
         let device = own_device(tx, session)?;
         if !sessions::end_own(tx, session)? {
             return Err(Error::NotFound);
@@ -57,7 +58,7 @@ pub fn end(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
 pub fn end_others(can: Can<SignedIn>, _: &Request) -> Result<Answer> {
     let ended = can.write(|tx| {
         let (user, this) = (tx.me().user, tx.me().session);
-        lock_accounts(tx, user)?;
+        accounts::lock_of_user(tx, user)?;
         let ended = sessions::end_all(tx, user, Some(this))?;
         let ended = i64::try_from(ended).map_err(Error::internal)?;
         if ended > 0 {

@@ -2,11 +2,12 @@
 
 use askama::Template;
 
+use super::super::notices;
 use super::super::proof::check_own_password;
-use super::super::{lock_accounts, notices};
 use super::{own_page, page_or_refused};
 use crate::Result;
 use crate::access::{Can, SignedIn};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::second_factor;
 use crate::credentials::sessions::{self, Revealed};
@@ -79,7 +80,7 @@ pub fn regenerate(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
         return regenerate_page(&can, request, &errors);
     };
     let token = can.write(|tx| {
-        lock_accounts(tx, person.id)?;
+        accounts::lock_of_user(tx, person.id)?;
         let codes = second_factor::new_recovery_codes(tx, person.id)?;
         let token = sessions::renew(tx, false)?;
         sessions::reveal(tx, &token, &Revealed::RecoveryCodes(codes))?;

@@ -4,11 +4,11 @@ use askama::Template;
 
 use super::super::proof::{check_own_password, new_password};
 use super::super::{
-    Settings, change_password, choose_display, choose_product_updates, lock_accounts, notices,
-    person, settings,
+    Settings, change_password, choose_display, choose_product_updates, notices, person, settings,
 };
 use super::{own_page, page_or_refused};
 use crate::access::{Can, FRESH_CODE, SignedIn, Theme};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::recovery_codes::COUNT;
 use crate::credentials::sessions;
@@ -94,7 +94,7 @@ pub fn set_password(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
         .hash(&app.keys, &password)
         .map_err(Error::busy)?;
     let token = can.write(|tx| {
-        lock_accounts(tx, caller.user)?;
+        accounts::lock_of_user(tx, caller.user)?;
         let person = person(tx, caller.user)?;
         if person.password != checked.password {
             return Err(Error::refused(
@@ -129,7 +129,7 @@ pub fn set_product_updates(can: Can<SignedIn>, request: &Request) -> Result<Answ
     let on = request.form().ticked("updates");
     let user = can.me().user;
     can.write(|tx| {
-        lock_accounts(tx, user)?;
+        accounts::lock_of_user(tx, user)?;
         if choose_product_updates(tx, on)? {
             if !on {
                 let email = tx.me().email.clone();

@@ -5,9 +5,10 @@ use askama::Template;
 use subtle::ConstantTimeEq;
 
 use super::super::proof::{check_password, new_password, password_buckets, refused};
-use super::super::{Person, change_password, devices, lock_accounts, mark_active, notices, person};
+use super::super::{Person, change_password, devices, mark_active, notices, person};
 use super::page_or_refused;
 use crate::access::{Anyone, Can, Proof, Tx};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::enrolment::{self, Place, WRONG_CODE};
 use crate::credentials::links::{self, Link, Pending, Subject};
@@ -127,7 +128,7 @@ pub fn bind(can: Can<Anyone>, request: &Request) -> Result<Answer> {
         return two_factor_page(&can, request, &person, &pending, &errors);
     };
     let (token, device) = can.write(|tx| {
-        lock_accounts(tx, person.id)?;
+        accounts::lock_of_user(tx, person.id)?;
         // Decided again: the link may have been used or replaced since.
         let Some((link, person, pending)) = proved_link(tx, request)? else {
             return Err(Error::LinkNotValid);
@@ -200,7 +201,8 @@ fn proved_link<P: Proof>(
 }
 
 fn secret_of(pending: &Pending) -> Result<Secret> {
-    Secret::from_bytes(&pending.secret)
+    pending
+        .secret()
         .ok_or_else(|| Error::internal("a pending TOTP secret has a wrong length"))
 }
 

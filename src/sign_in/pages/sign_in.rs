@@ -3,9 +3,10 @@
 use askama::Template;
 
 use super::super::proof::{check_password, refused};
-use super::super::{Person, lock_accounts, person, rehash};
+use super::super::{Person, person, rehash};
 use super::{next_of, onward, with_next};
 use crate::access::{Anyone, Can, Level};
+use crate::accounts;
 use crate::credentials::email::Email;
 use crate::credentials::passwords::Verdict;
 use crate::credentials::sessions;
@@ -95,7 +96,7 @@ fn half_session(
     };
     can.write(|tx| {
         // Things may have changed while the password was being checked; under the lock they change no more.
-        lock_accounts(tx, known.id)?;
+        accounts::lock_of_user(tx, known.id)?;
         let now = person(tx, known.id)?;
         let (true, Some(account)) = (
             now.can_sign_in() && now.password == known.password,

@@ -4,9 +4,10 @@
 use askama::Template;
 
 use super::super::proof::{Code, check_code, check_own_password, wrong_code};
-use super::super::{lock_accounts, notices, person};
+use super::super::{notices, person};
 use super::{ended, own_page, page_or_refused};
 use crate::access::{Can, SignedIn};
+use crate::accounts;
 use crate::audit::{self, Event};
 use crate::credentials::enrolment::{self, Place};
 use crate::credentials::links::{self, Subject};
@@ -87,7 +88,7 @@ pub fn bind(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
         return page(&can, request, &secret, &errors);
     };
     let token = can.write(|tx| {
-        lock_accounts(tx, user)?;
+        accounts::lock_of_user(tx, user)?;
         // Decided again: it may have been bound, given up or replaced since.
         if !matches!(sessions::revealed(tx)?, Some(Revealed::NewSecret { secret: kept }) if kept == secret.as_bytes())
         {
