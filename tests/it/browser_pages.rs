@@ -124,6 +124,8 @@ impl<'a> Look<'a> {
         }
         let narrow = Options {
             width: 320,
+            // A phone would shrink the page until it fits, and nothing would be too wide.
+            mobile: false,
             ..Options::PHONE
         };
         self.browser.emulate(narrow).await;
