@@ -336,7 +336,7 @@ async fn a_worker_that_died_is_replaced_when_its_lease_has_run_out(app: TestApp)
     let dead = claim();
     assert_eq!(dead.len(), 1);
     assert!(claim().is_empty(), "somebody holds it");
-    app.forward(3 * MINUTE - Duration::from_secs(1));
+    app.forward(6 * MINUTE - Duration::from_secs(1));
     assert!(claim().is_empty(), "somebody may hold it still");
     app.forward(Duration::from_secs(1));
     let taken = claim();
