@@ -13,8 +13,6 @@ pub mod reset_pages;
 mod roles;
 pub mod roles_pages;
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 
 use crate::access::{InAccount, PlatformRoles, Tx};
@@ -81,43 +79,40 @@ type Row = (
     String,
 );
 
-type Person = (UserId, String, String, AccountId, bool);
+type Person = (String, String, AccountId, bool);
 
-/// Runs a query over [`active`] members. Names come by primary key in a second query, so that the first stays one
-/// index range of one table.
+/// Runs a query over [`active`] members. The range and the order come from an index of members; names are joined by
+/// primary key.
 fn load<P: InAccount>(tx: &mut Tx<P>, query: Query<'_>) -> Result<Vec<Member>> {
-    let rows: Vec<Row> = query
+    let account = tx.account();
+    let rows: Vec<(Row, Person)> = query
+        .inner_join(users::table)
         .select((
-            members::id,
-            members::user_id,
             (
-                members::viewer,
-                members::technician,
-                members::admin,
-                members::two_factor,
+                members::id,
+                members::user_id,
+                (
+                    members::viewer,
+                    members::technician,
+                    members::admin,
+                    members::two_factor,
+                ),
+                (members::joined_at, members::last_activity_at),
+                members::name_key,
             ),
-            (members::joined_at, members::last_activity_at),
-            members::name_key,
+            (
+                users::name,
+                users::email,
+                users::home_account_id,
+                users::password.is_not_null(),
+            ),
         ))
         .load(tx.conn())?;
-    let ids: Vec<UserId> = rows.iter().map(|row| row.1).collect();
-    let people: Vec<Person> = users::table
-        .filter(users::id.eq_any(ids))
-        .select((
-            users::id,
-            users::name,
-            users::email,
-            users::home_account_id,
-            users::password.is_not_null(),
-        ))
-        .load(tx.conn())?;
-    let mut people: HashMap<UserId, Person> = people.into_iter().map(|p| (p.0, p)).collect();
-    rows.into_iter()
-        .map(|(id, user, ticks, times, name_key)| {
-            let (_, name, email, home, password) = people
-                .remove(&user)
-                .ok_or_else(|| Error::internal("a member without a user"))?;
-            Ok(Member {
+    Ok(rows
+        .into_iter()
+        .map(|((id, user, ticks, times, name_key), person)| {
+            let (name, email, home, password) = person;
+            Member {
                 id,
                 user,
                 name,
@@ -130,12 +125,12 @@ fn load<P: InAccount>(tx: &mut Tx<P>, query: Query<'_>) -> Result<Vec<Member>> {
                 two_factor: ticks.3,
                 joined_at: times.0,
                 last_activity_at: times.1,
-                home: home == tx.account(),
+                home: home == account,
                 password,
                 name_key,
-            })
+            }
         })
-        .collect()
+        .collect())
 }
 
 /// One active member of the account; everybody else does not exist.
