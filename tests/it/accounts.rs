@@ -53,7 +53,7 @@ async fn a_person_switches_between_their_own_accounts(app: TestApp) {
     let home = page.row("Norden AB").press("Switch").await;
 
     assert_eq!(home.flash(), "You are now in Norden AB.");
-    home.expect("You are signed in to Norden AB and hold Viewer.");
+    home.expect("You are signed in to Norden AB. Your platform roles: Viewer.");
     assert_ne!(
         erika.cookie("sid").as_deref(),
         Some(old.as_str()),

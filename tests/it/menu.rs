@@ -170,7 +170,7 @@ async fn the_start_page_fits_the_person(app: TestApp) {
         (page.path.as_str(), page.h1().as_str()),
         ("/test", "Hello Sam")
     );
-    page.expect("You are signed in to Halden Logistics and hold Viewer.");
+    page.expect("You are signed in to Halden Logistics. Your platform roles: Viewer.");
     let ask = page.section("Whom to ask");
     ask.expect("Admin0")
         .expect("admin0@halden.example")
