@@ -31,10 +31,6 @@ use insight::schema::sessions;
 use insight::{App, Clock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// As in the binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const MEMBERS: usize = 10_000;
 const CONNECTIONS: usize = 32;
 const WORKERS: usize = 2;

@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use insight::commands::{self, Command};
 
-/// Pages are built from many short strings on many threads, which glibc's allocator is slow at and keeps memory for.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Who gets in, what each person may see and do, and who pays.
 ///
 /// Without a command it serves. Settings come from the environment; the README lists them.

@@ -1,7 +1,8 @@
 //! Kernel: the database. One `Conn` for SQLite and Postgres, the pools behind it, transactions, migrations, and
 //! everything the two databases do differently. Nothing outside this folder branches on the database.
 //!
-//! Contributor notes: batches and upserts are not in diesel's common subset; write them with [`on_each!`].
+//! Contributor notes: batches and upserts are not in diesel's common subset; write them with
+//! [`on_each!`](crate::on_each).
 //! `T::as_returning()` is not either; return a tuple of columns instead.
 
 mod count;
