@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use super::announcements::{self, Announcement, Kind, Markdown, New, PAGE, Subject};
+use super::announcements::{self, Kind, Markdown, New, PAGE, Subject};
 use super::markdown::Rendered;
+use super::past_updates::{self, Announcement};
 use crate::Result;
 use crate::access::{Can, Operator};
 use crate::db::types::{AccountId, AnnouncementId};
@@ -60,7 +61,7 @@ fn shell(can: &Can<Operator>, request: &Request, last: Option<&str>) -> Result<S
 /// `GET /product-updates`
 pub fn list(can: Can<Operator>, request: &Request) -> Result<Answer> {
     let place: Option<Place<AnnouncementId>> = Place::read(request.query(), "page");
-    let rows = can.read(|tx| announcements::list(tx, place.as_ref()))?;
+    let rows = can.read(|tx| past_updates::list(tx, place.as_ref()))?;
     let link = |cursor: &str| paging::with(PATH, request.query(), &[], "page", cursor);
     Answer::page(&ListPage {
         shell: shell(&can, request, None)?,
@@ -71,7 +72,7 @@ pub fn list(can: Can<Operator>, request: &Request) -> Result<Answer> {
 /// `GET /product-updates/{announcement}`
 pub fn show(can: Can<Operator>, request: &Request) -> Result<Answer> {
     let id: AnnouncementId = request.param("announcement")?;
-    let update = can.read(|tx| announcements::find(tx, id))?;
+    let update = can.read(|tx| past_updates::find(tx, id))?;
     let shell = shell(&can, request, Some(&update.subject))?;
     Answer::page(&ShowPage {
         shell,
@@ -93,7 +94,7 @@ fn form(can: &Can<Operator>, request: &Request, typed: Typed, errors: Errors) ->
         errors,
         kinds: Kind::ALL,
         typed,
-        accounts: can.read(announcements::choosable_accounts)?,
+        accounts: can.read(past_updates::choosable_accounts)?,
         preview: None,
     })
 }
@@ -122,7 +123,7 @@ pub fn send(can: Can<Operator>, request: &Request) -> Result<Answer> {
     }
     let account: Option<AccountId> = typed.account.parse().ok();
     let known = match account {
-        Some(id) => can.read(|tx| announcements::account_exists(tx, id))?,
+        Some(id) => can.read(|tx| past_updates::account_exists(tx, id))?,
         None => typed.account.is_empty(),
     };
     if !known {

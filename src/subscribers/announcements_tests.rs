@@ -15,6 +15,7 @@ use crate::credentials::passwords::{HashCost, Passwords};
 use crate::db::{Db, Target, migrate};
 use crate::mail::outbox::Failed;
 use crate::schema::audit_entries;
+use crate::schema::outbox;
 use crate::subscribers::mark_bounced;
 
 #[test]

@@ -4,6 +4,7 @@ pub mod announcement_pages;
 pub mod announcements;
 mod markdown;
 pub mod pages;
+pub mod past_updates;
 pub mod unsubscribe;
 pub mod unsubscribe_pages;
 
