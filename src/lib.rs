@@ -35,6 +35,8 @@ pub mod invitations;
 pub mod mail;
 pub mod members;
 pub mod operators;
+pub mod permissions;
+pub mod records;
 pub mod routes;
 pub mod schema;
 pub mod sign_in;
@@ -60,6 +62,7 @@ pub struct App {
     pub clock: Clock,
     pub mail: mail::Wake,
     pub metrics: web::metrics::Metrics,
+    pub rules: permissions::load::Cache,
 }
 
 impl App {
@@ -79,6 +82,7 @@ impl App {
             clock,
             mail: mail::Wake::default(),
             metrics: web::metrics::Metrics::new(),
+            rules: permissions::load::Cache::default(),
         })
     }
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::Result;
 use crate::db::Conn;
-use crate::db::types::{AccountId, MemberId, SessionId, Timestamp, UserId};
+use crate::db::types::{AccountId, MemberId, SessionId, Slot, Timestamp, UserId};
 use crate::schema::{accounts, members, sessions, users};
 
 /// How far a session has come.
@@ -163,7 +163,11 @@ pub struct Caller {
     pub theme: Theme,
     pub account: AccountId,
     pub account_name: String,
+    /// Version of the account's permission rules.
+    pub permission_version: i64,
     pub member: MemberId,
+    /// The member's place in the sets of the permission rules.
+    pub slot: Slot,
     pub roles: PlatformRoles,
     /// This member receives the account's invoices.
     pub owner: bool,
@@ -179,8 +183,8 @@ pub(crate) const IDLE: time::Duration = time::Duration::hours(1);
 type Row = (
     (SessionId, i32, Timestamp, Timestamp, String),
     (UserId, String, String, bool, String, String),
-    (AccountId, String, Option<MemberId>),
-    (MemberId, bool, bool, bool),
+    (AccountId, String, Option<MemberId>, i64),
+    (MemberId, Slot, bool, bool, bool),
 );
 
 impl Caller {
@@ -232,9 +236,15 @@ impl Caller {
                     users::time_zone,
                     users::theme,
                 ),
-                (accounts::id, accounts::name, accounts::owner_member_id),
+                (
+                    accounts::id,
+                    accounts::name,
+                    accounts::owner_member_id,
+                    accounts::permission_version,
+                ),
                 (
                     members::id,
+                    members::slot,
                     members::viewer,
                     members::technician,
                     members::admin,
@@ -261,11 +271,13 @@ impl Caller {
             account: account.0,
             account_name: account.1,
             owner: account.2 == Some(member.0),
+            permission_version: account.3,
             member: member.0,
+            slot: member.1,
             roles: PlatformRoles {
-                viewer: member.1,
-                technician: member.2,
-                admin: member.3,
+                viewer: member.2,
+                technician: member.3,
+                admin: member.4,
             },
         }))
     }
