@@ -13,7 +13,7 @@ pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
 pub use permissions::{
     Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, Needs, Operator, Permission, Proof,
-    SignedIn, System, ViewAuditLog,
+    SignedIn, System, UseRecords, ViewAuditLog,
 };
 pub use tx::{Actor, Tx};
 
