@@ -10,6 +10,7 @@ pub mod history;
 pub mod links;
 pub mod list;
 pub mod people;
+pub mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
