@@ -10,6 +10,7 @@ pub mod load;
 pub mod model;
 pub mod objects;
 pub mod slots;
+pub mod standard;
 
 pub use decide::{Action, Because, Grant, People, Reach, Verdict};
 pub use fields::{FieldSet, Shown};
