@@ -50,6 +50,7 @@ events! {
     SubscriberBounced { email: String, answer: String } = "subscriber.bouncing", "Subscriber bounced";
     ProductUpdatesChosen { on: bool } = "product-updates.chosen", "Product updates chosen";
     OperatorMarked { name: String, email: String } = "operator.marked", "Operator marked";
+    RecordDeleted { environment: String, object: String, number: i64, name: String } = "record.deleted", "Record deleted";
     AuditLogExported { filter: String } = "audit-log.exported", "Audit log exported";
     RoleAdded { role: String, changes: Vec<Change> } = "role.added", "Role added";
     RoleChanged { role: String, changes: Vec<Change> } = "role.changed", "Role changed";
@@ -161,6 +162,12 @@ impl Event {
             OperatorMarked { name, email } => {
                 format!("Marked {name} ({email}) as an operator of this installation")
             }
+            RecordDeleted {
+                environment,
+                object,
+                number,
+                name,
+            } => format!("Deleted {object} {number}, {name}, in {environment}"),
             AuditLogExported { filter } => format!("Exported the audit log as CSV ({filter})"),
             RoleAdded { role, .. } => format!("Added the role {role}"),
             RoleChanged { role, .. } => format!("Changed the role {role}"),
