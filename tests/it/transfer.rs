@@ -17,7 +17,7 @@ on_both!(
 
 fn slot(app: &TestApp, person: &Person) -> i64 {
     app.number(&format!(
-        "SELECT slot FROM members WHERE id = {}",
+        "SELECT CAST(slot AS BIGINT) FROM members WHERE id = {}",
         person.member()
     ))
 }
