@@ -17,7 +17,8 @@
 //! * [`web`]: requests, answers, forms, page frame, CSRF, headers, static files.
 //! * [`mail`]: transactional outbox and its worker. [`audit`]: append-only hash chain.
 //! * [`credentials`]: keys, passwords, TOTP, recovery codes, links, sessions, throttling.
-//! * Features: [`sign_in`], [`accounts`], [`members`], [`invitations`], [`subscribers`].
+//! * [`permissions`]: the one decision about records and fields; pure, loaded once per version of an account's rules.
+//! * Features: [`sign_in`], [`accounts`], [`members`], [`invitations`], [`subscribers`], [`records`].
 //!
 //! Inside a feature: `mod.rs` has types and queries, `pages.rs` handlers and templates. A feature may call another
 //! feature's `mod.rs`, never its pages; the kernel knows no feature.
