@@ -63,6 +63,7 @@ pub struct App {
     pub mail: mail::Wake,
     pub metrics: web::metrics::Metrics,
     pub rules: permissions::load::Cache,
+    pub jobs: records::jobs::Wake,
 }
 
 impl App {
@@ -83,6 +84,7 @@ impl App {
             mail: mail::Wake::default(),
             metrics: web::metrics::Metrics::new(),
             rules: permissions::load::Cache::default(),
+            jobs: records::jobs::Wake::default(),
         })
     }
 }
