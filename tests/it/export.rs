@@ -488,7 +488,7 @@ async fn broken_by_death(app: &TestApp) {
         (app.number("SELECT count(*) FROM exports WHERE state = 'done'") == 1).then_some(())
     });
     done.await.expect("the download is noted");
-    app.sql("UPDATE exports SET state = 'in progress', written = 7, leased_until = 1")
+    app.sql("UPDATE exports SET state = 'in progress', finished_at = NULL, written = 7, leased_until = 1")
         .expect("breaks");
     jobs::run_due(app).expect("looks");
     jobs::run_due(app).expect("looks");

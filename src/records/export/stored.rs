@@ -55,13 +55,15 @@ type Row = (
     (Timestamp, Option<Timestamp>),
 );
 
-const COLUMNS: (
+type Columns = (
     table::id,
     (table::filter, table::state, table::reason),
     (table::expected, table::written, table::bytes),
     table::file,
     (table::created_at, table::finished_at),
-) = (
+);
+
+const COLUMNS: Columns = (
     table::id,
     (table::filter, table::state, table::reason),
     (table::expected, table::written, table::bytes),
