@@ -60,6 +60,7 @@ pub struct App {
     pub clock: Clock,
     pub mail: mail::Wake,
     pub metrics: web::metrics::Metrics,
+    pub kept: access::Kept,
 }
 
 impl App {
@@ -79,6 +80,7 @@ impl App {
             clock,
             mail: mail::Wake::default(),
             metrics: web::metrics::Metrics::new(),
+            kept: access::Kept::default(),
         })
     }
 }

@@ -10,6 +10,7 @@ diesel::table! {
         without_two_factor_count -> BigInt,
         audit_seq -> BigInt,
         audit_head -> Binary,
+        people_version -> BigInt,
     }
 }
 

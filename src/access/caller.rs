@@ -1,5 +1,6 @@
 //! The person behind a request, loaded in one query.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use crate::Result;
@@ -163,6 +164,10 @@ pub struct Caller {
     pub theme: Theme,
     pub account: AccountId,
     pub account_name: String,
+    /// Moves with every change of what the page Insight users shows of this account.
+    pub people_version: i64,
+    /// The person is an active member of further accounts.
+    pub has_other_accounts: bool,
     pub member: MemberId,
     pub roles: PlatformRoles,
     /// This member receives the account's invoices.
@@ -176,10 +181,12 @@ pub struct Caller {
 /// Idle limit of a signed-in session.
 pub(crate) const IDLE: time::Duration = time::Duration::hours(1);
 
+diesel::alias!(members as other_members: OtherMembers);
+
 type Row = (
     (SessionId, i32, Timestamp, Timestamp, String),
     (UserId, String, String, bool, String, String),
-    (AccountId, String, Option<MemberId>),
+    (AccountId, String, Option<MemberId>, i64, bool),
     (MemberId, bool, bool, bool),
 );
 
@@ -204,6 +211,14 @@ impl Caller {
     /// The caller of the session with this token hash; nothing when the session is over, idle for too long, or the
     /// person is no longer a member of the account it is in.
     pub(crate) fn load(conn: &mut Conn, hash: &[u8], now: Timestamp) -> Result<Option<Caller>> {
+        let elsewhere = other_members
+            .filter(other_members.field(members::user_id).eq(sessions::user_id))
+            .filter(
+                other_members
+                    .field(members::account_id)
+                    .ne(sessions::account_id),
+            )
+            .filter(other_members.field(members::removed_at).is_null());
         let row: Option<Row> = sessions::table
             .inner_join(users::table)
             .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
@@ -232,7 +247,13 @@ impl Caller {
                     users::time_zone,
                     users::theme,
                 ),
-                (accounts::id, accounts::name, accounts::owner_member_id),
+                (
+                    accounts::id,
+                    accounts::name,
+                    accounts::owner_member_id,
+                    accounts::people_version,
+                    exists(elsewhere),
+                ),
                 (
                     members::id,
                     members::viewer,
@@ -261,6 +282,8 @@ impl Caller {
             account: account.0,
             account_name: account.1,
             owner: account.2 == Some(member.0),
+            people_version: account.3,
+            has_other_accounts: account.4,
             member: member.0,
             roles: PlatformRoles {
                 viewer: member.1,

@@ -5,12 +5,14 @@
 
 mod caller;
 mod guard;
+mod kept;
 mod permissions;
 mod tx;
 
 pub(crate) use caller::IDLE;
 pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
+pub use kept::{Html, Kept};
 pub use permissions::{
     Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, Needs, Operator, Permission, Proof,
     SignedIn, System, ViewAuditLog,

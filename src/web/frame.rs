@@ -107,6 +107,9 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
 }
 
 fn other_accounts(visit: &Visit, caller: &Caller) -> Result<Vec<(AccountId, String)>> {
+    if !caller.has_other_accounts {
+        return Ok(Vec::new());
+    }
     visit.with_reader(|conn| {
         Ok(members::table
             .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))

@@ -16,6 +16,7 @@ mod http;
 mod invitations;
 mod inviting;
 mod joining;
+mod kept_pages;
 mod log;
 mod lost_access;
 mod mail;
