@@ -35,6 +35,8 @@ pub mod invitations;
 pub mod mail;
 pub mod members;
 pub mod operators;
+pub mod permissions;
+pub mod records;
 pub mod routes;
 pub mod schema;
 pub mod sign_in;
@@ -61,6 +63,7 @@ pub struct App {
     pub mail: mail::Wake,
     pub metrics: web::metrics::Metrics,
     pub kept: access::Kept,
+    pub rules: permissions::load::Cache,
 }
 
 impl App {
@@ -81,6 +84,7 @@ impl App {
             mail: mail::Wake::default(),
             metrics: web::metrics::Metrics::new(),
             kept: access::Kept::default(),
+            rules: permissions::load::Cache::default(),
         })
     }
 }

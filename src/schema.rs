@@ -10,6 +10,8 @@ diesel::table! {
         without_two_factor_count -> BigInt,
         audit_seq -> BigInt,
         audit_head -> Binary,
+        permission_version -> BigInt,
+        next_slot -> Integer,
         people_version -> BigInt,
     }
 }
@@ -74,6 +76,8 @@ diesel::table! {
         joined_at -> BigInt,
         last_activity_at -> BigInt,
         removed_at -> Nullable<BigInt>,
+        slot -> Integer,
+        export -> Bool,
     }
 }
 
@@ -224,6 +228,104 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    page_layouts (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        object -> SmallInt,
+        name -> Text,
+        standard -> Bool,
+    }
+}
+
+diesel::table! {
+    layout_fields (account_id, layout_id, field) {
+        account_id -> BigInt,
+        layout_id -> BigInt,
+        field -> Text,
+        position -> Integer,
+        section -> Text,
+        read_only -> Bool,
+        required -> Bool,
+    }
+}
+
+diesel::table! {
+    object_permissions (account_id, profile_id, object) {
+        account_id -> BigInt,
+        profile_id -> BigInt,
+        object -> SmallInt,
+        rights -> SmallInt,
+        layout_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    organization_wide_sharing (account_id, object) {
+        account_id -> BigInt,
+        object -> SmallInt,
+        level -> SmallInt,
+    }
+}
+
+diesel::table! {
+    sharing_rules (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        name -> Text,
+        object -> Nullable<SmallInt>,
+        source_role_id -> BigInt,
+        source_below -> Bool,
+        target_role_id -> BigInt,
+        target_below -> Bool,
+        level -> SmallInt,
+        active -> Bool,
+        ends_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    custom_fields (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        object -> SmallInt,
+        label -> Text,
+        kind -> Text,
+        choices -> Text,
+        created_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    records (account_id, id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        environment -> SmallInt,
+        object -> SmallInt,
+        name -> Text,
+        sort_name -> Text,
+        creator_slot -> Integer,
+        assigned_slot -> Nullable<Integer>,
+        owner_slot -> Integer,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    record_changes (account_id, record_id, version) {
+        account_id -> BigInt,
+        record_id -> BigInt,
+        version -> BigInt,
+        at -> BigInt,
+        member_slot -> Integer,
+        changes -> Text,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -245,4 +347,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     announcement_recipients,
     outbox,
     audit_entries,
+    page_layouts,
+    layout_fields,
+    object_permissions,
+    organization_wide_sharing,
+    sharing_rules,
+    custom_fields,
+    records,
+    record_changes,
 );

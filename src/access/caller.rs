@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::Result;
 use crate::db::Conn;
-use crate::db::types::{AccountId, MemberId, SessionId, Timestamp, UserId};
+use crate::db::types::{AccountId, MemberId, SessionId, Slot, Timestamp, UserId};
 use crate::schema::{accounts, members, sessions, users};
 
 /// How far a session has come.
@@ -168,7 +168,11 @@ pub struct Caller {
     pub people_version: i64,
     /// The person is an active member of further accounts.
     pub has_other_accounts: bool,
+    /// Version of the account's permission rules.
+    pub permission_version: i64,
     pub member: MemberId,
+    /// The member's place in the sets of the permission rules.
+    pub slot: Slot,
     pub roles: PlatformRoles,
     /// This member receives the account's invoices.
     pub owner: bool,
@@ -186,8 +190,8 @@ diesel::alias!(members as other_members: OtherMembers);
 type Row = (
     (SessionId, i32, Timestamp, Timestamp, String),
     (UserId, String, String, bool, String, String),
-    (AccountId, String, Option<MemberId>, i64, bool),
-    (MemberId, bool, bool, bool),
+    (AccountId, String, Option<MemberId>, (i64, i64), bool),
+    (MemberId, Slot, bool, bool, bool),
 );
 
 impl Caller {
@@ -251,11 +255,12 @@ impl Caller {
                     accounts::id,
                     accounts::name,
                     accounts::owner_member_id,
-                    accounts::people_version,
+                    (accounts::people_version, accounts::permission_version),
                     exists(elsewhere),
                 ),
                 (
                     members::id,
+                    members::slot,
                     members::viewer,
                     members::technician,
                     members::admin,
@@ -282,13 +287,15 @@ impl Caller {
             account: account.0,
             account_name: account.1,
             owner: account.2 == Some(member.0),
-            people_version: account.3,
+            people_version: account.3.0,
+            permission_version: account.3.1,
             has_other_accounts: account.4,
             member: member.0,
+            slot: member.1,
             roles: PlatformRoles {
-                viewer: member.1,
-                technician: member.2,
-                admin: member.3,
+                viewer: member.2,
+                technician: member.3,
+                admin: member.4,
             },
         }))
     }

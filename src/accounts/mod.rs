@@ -14,7 +14,7 @@ use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::sessions;
 use crate::credentials::throttle::{self, Bucket};
 use crate::credentials::tokens::Token;
-use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Timestamp, UserId};
+use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Slot, Timestamp, UserId};
 use crate::schema::{accounts, devices, members, profiles, users};
 use crate::{App, Error, Result, db, invitations, on_each};
 
@@ -181,9 +181,14 @@ pub fn add_member<P: Proof>(
     if let Some(member) = back {
         return Ok(member);
     }
+    let slot: Slot = diesel::update(accounts::table.filter(accounts::id.eq(account)))
+        .set(accounts::next_slot.eq(accounts::next_slot + 1))
+        .returning(accounts::next_slot - 1)
+        .get_result(tx.conn())?;
     Ok(on_each!(tx.conn(), c => diesel::insert_into(members::table)
         .values((
             values,
+            members::slot.eq(slot),
             members::account_id.eq(account),
             members::user_id.eq(user),
             members::search_text.eq(format!("{name_key} {email}")),

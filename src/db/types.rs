@@ -7,29 +7,29 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Integer};
 
-macro_rules! big_int {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+macro_rules! whole_number {
+    ($inner:ty, $sql:ty: $($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow,
                  serde::Serialize, serde::Deserialize)]
-        #[diesel(sql_type = BigInt)]
+        #[diesel(sql_type = $sql)]
         #[serde(transparent)]
-        pub struct $name(pub i64);
+        pub struct $name(pub $inner);
 
-        impl<DB: Backend> FromSql<BigInt, DB> for $name
+        impl<DB: Backend> FromSql<$sql, DB> for $name
         where
-            i64: FromSql<BigInt, DB>,
+            $inner: FromSql<$sql, DB>,
         {
             fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                i64::from_sql(bytes).map($name)
+                <$inner>::from_sql(bytes).map($name)
             }
         }
 
-        impl<DB: Backend> ToSql<BigInt, DB> for $name
+        impl<DB: Backend> ToSql<$sql, DB> for $name
         where
-            i64: ToSql<BigInt, DB>,
+            $inner: ToSql<$sql, DB>,
         {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
                 self.0.to_sql(out)
@@ -40,7 +40,7 @@ macro_rules! big_int {
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {
-        big_int! { $($(#[$doc])* $name;)* }
+        whole_number! { i64, BigInt: $($(#[$doc])* $name;)* }
         $(
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,9 +83,29 @@ ids! {
     MailId;
     /// A product update.
     AnnouncementId;
+    /// A record of any object: its number.
+    RecordId;
+    /// A page layout of an object.
+    LayoutId;
+    /// A sharing rule.
+    SharingRuleId;
+    /// A field that an administrator added to an object.
+    CustomFieldId;
 }
 
-big_int! {
+whole_number! { i32, Integer:
+    /// A member's place in the sets of the permission rules: dense, per account, never reused.
+    Slot;
+}
+
+impl Slot {
+    /// Place in a list by slot.
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+whole_number! { i64, BigInt:
     /// An instant: microseconds since 1970-01-01 UTC. Both databases keep exactly this.
     Timestamp;
 }

@@ -1,0 +1,12 @@
+DROP TABLE record_changes, records, custom_fields, sharing_rules, organization_wide_sharing, object_permissions, layout_fields, page_layouts;
+DROP TRIGGER members_ruled_in ON members;
+DROP TRIGGER members_ruled_anew ON members;
+DROP TRIGGER roles_added ON roles;
+DROP TRIGGER roles_changed ON roles;
+DROP TRIGGER roles_deleted ON roles;
+DROP TRIGGER profiles_added ON profiles;
+DROP TRIGGER profiles_changed ON profiles;
+DROP TRIGGER profiles_deleted ON profiles;
+DROP FUNCTION rules_changed, member_rules_changed;
+ALTER TABLE members DROP COLUMN slot, DROP COLUMN export;
+ALTER TABLE accounts DROP COLUMN permission_version, DROP COLUMN next_slot;

@@ -1,0 +1,18 @@
+//! Who may do what (SPEC 5): roles say whose records a member may see, profiles what a member may do, layouts which
+//! fields, sharing what is opened beyond that.
+//!
+//! [`objects`], [`slots`], [`model`], [`fields`] and [`decide`] know neither SQL nor HTTP, so that the decision can be
+//! tested by the million; [`load`] fills them from the database.
+
+pub mod decide;
+pub mod fields;
+pub mod load;
+pub mod model;
+pub mod objects;
+pub mod slots;
+
+pub use decide::{Action, Because, Grant, People, Reach, Verdict};
+pub use fields::{FieldSet, Shown};
+pub use load::rules;
+pub use model::{Facts, Level, Rights, Rules};
+pub use objects::Object;
