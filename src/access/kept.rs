@@ -52,6 +52,14 @@ impl<P: Admit + InAccount> Can<P> {
 #[derive(Clone, Debug)]
 pub struct Html(Arc<str>);
 
+impl Html {
+    /// Bytes of it.
+    #[allow(clippy::len_without_is_empty)] // nobody has asked
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl fmt::Display for Html {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -164,11 +164,12 @@ pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
         })?;
         lists.render().map_err(Error::internal)
     })?;
-    Answer::page(&Index {
+    let page = Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
         account: can.me().account_name.clone(),
         lists,
-    })
+    };
+    Answer::page_around(&page.lists, &page)
 }
 
 /// Members in one piece of the CSV.

@@ -130,9 +130,10 @@ fn menu(caller: &Caller, path: &str) -> Vec<MenuGroup> {
         let Some(menu) = route.menu.filter(|_| route.needs.held_by(caller)) else {
             continue;
         };
-        let href = route
-            .path
-            .replace("{environment}", caller.environment.slug());
+        let href = match route.path.split_once("{environment}") {
+            Some((before, after)) => format!("{before}{}{after}", caller.environment.slug()),
+            None => route.path.to_owned(),
+        };
         let current = path == href
             || path
                 .strip_prefix(&href)

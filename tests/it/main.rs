@@ -18,6 +18,7 @@ mod inviting;
 mod joining;
 mod kept_pages;
 mod log;
+mod loopholes;
 mod lost_access;
 mod mail;
 mod member_actions;

@@ -1,3 +1,5 @@
+DROP INDEX members_by_user;
+CREATE INDEX members_by_user ON members (user_id);
 DROP TRIGGER accounts_changed;
 DROP TRIGGER users_changed;
 DROP TRIGGER invitation_mail_changed;
