@@ -249,7 +249,8 @@ async fn a_sign_in_that_is_ended_during_the_wait_comes_to_nothing() {
     bob.start_session(Level::Half);
     let code = bob.code();
     let end = format!("DELETE FROM sessions WHERE user_id = {}", bob.user());
-    let asked = bob.post("/sign-in/code", &[("code", &code)]);
+    let fields = [("code", code.as_str())];
+    let asked = bob.post("/sign-in/code", &fields);
     let answer = while_waiting(&app, bob.account(), &end, asked).await;
     answer.expect_redirect("/sign-in");
     let sessions = format!(
