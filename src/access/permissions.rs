@@ -29,6 +29,8 @@ pub enum Needs {
     HalfSession,
     SignedIn,
     Operator,
+    /// A member. What their profile and sharing allow is decided by the desk that every record function asks for.
+    Records,
     Permission(Permission),
 }
 
@@ -36,7 +38,7 @@ impl Needs {
     /// True when a signed-in person may open the route; drives the menu.
     pub fn held_by(self, caller: &Caller) -> bool {
         match self {
-            Needs::Nothing | Needs::SignedIn => true,
+            Needs::Nothing | Needs::SignedIn | Needs::Records => true,
             Needs::HalfSession => false,
             Needs::Operator => caller.operator,
             Needs::Permission(permission) => permission.held_by(caller),
@@ -104,6 +106,23 @@ impl Admit for SignedIn {
             Some(_) => Err(Error::Code),
             None => Err(Error::SignIn),
         }
+    }
+}
+
+/// A member who works with records. The right to an object is not in here: it depends on the object in the path, and
+/// `records::Desk::open` refuses whoever cannot Read it.
+pub struct UseRecords;
+impl Proof for UseRecords {
+    type Who = Caller;
+    fn caller(who: &Caller) -> Option<&Caller> {
+        Some(who)
+    }
+}
+impl InAccount for UseRecords {}
+impl Admit for UseRecords {
+    const NEEDS: Needs = Needs::Records;
+    fn admit(caller: Option<Caller>) -> Result<Caller> {
+        SignedIn::admit(caller)
     }
 }
 
@@ -178,6 +197,8 @@ macro_rules! permissions {
 permissions! {
     /// Shared > Insight users: members, invitations, subscribers.
     ManageMembers: "Insight users", "Administrators open it.", |caller| caller.roles.admin;
+    /// System Settings > Permissions and Users: roles, profiles, sharing, page layouts, fields.
+    ManagePermissions: "Permissions", "Administrators open it.", |caller| caller.roles.admin;
     /// System Settings > Audit log.
     ViewAuditLog: "Audit log", "Administrators open it.", |caller| caller.roles.admin;
 }

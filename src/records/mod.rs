@@ -1,1 +1,275 @@
-//! x
+//! Records of the six objects, per environment: finding, making, changing, assigning, deleting, and what was changed.
+//!
+//! Nothing here decides. A [`Desk`] is one object in one environment as the caller has it, made of what
+//! [`crate::permissions`] says; every function asks for one, rows are looked up inside what it reaches, and a value
+//! comes out of a [`Record`] only for a field that the caller has.
+
+pub mod change;
+pub mod draft;
+pub mod history;
+pub mod links;
+pub mod list;
+pub mod people;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use crate::access::{Environment, InAccount, Tx};
+use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::permissions::{
+    self, Action, FieldSet, Level, Object, People, Reach, Rights, Rules, Shown, Verdict,
+};
+use crate::schema::records;
+use crate::{Error, Result};
+
+/// Kept texts by key of their field.
+pub(crate) type Values = BTreeMap<String, String>;
+
+/// One object in one environment as the caller has it.
+pub struct Desk {
+    environment: Environment,
+    object: Object,
+    rules: Arc<Rules>,
+    slot: Slot,
+    rights: Rights,
+    fields: FieldSet,
+    reach: Reach,
+}
+
+impl Desk {
+    /// Opens it; refused to whoever cannot Read the object.
+    pub fn open<P: InAccount>(
+        tx: &mut Tx<P>,
+        environment: Environment,
+        object: Object,
+    ) -> Result<Desk> {
+        let rules = permissions::rules(tx)?;
+        let slot = tx.me().slot;
+        Desk::of(rules, slot, environment, object).ok_or_else(|| refused(object))
+    }
+
+    /// The desk of a member; nothing for whoever cannot Read the object.
+    pub fn of(
+        rules: Arc<Rules>,
+        slot: Slot,
+        environment: Environment,
+        object: Object,
+    ) -> Option<Desk> {
+        let rights = rules.rights(slot, object);
+        rights.has(Rights::READ).then(|| Desk {
+            environment,
+            object,
+            slot,
+            rights,
+            fields: rules.fields(slot, object),
+            reach: rules.reach(slot, object, Level::Read),
+            rules,
+        })
+    }
+
+    /// TEST or COMMERCIAL.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The kind of record.
+    pub fn object(&self) -> Object {
+        self.object
+    }
+
+    /// The rules it was made of.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// The member it belongs to.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The fields the member has.
+    pub fn fields(&self) -> &FieldSet {
+        &self.fields
+    }
+
+    /// Which records the member sees.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// True when the member may make records.
+    pub fn may_create(&self) -> bool {
+        self.rights.has(Rights::CREATE)
+    }
+
+    /// True when the member may take the list out of the house.
+    pub fn may_export(&self) -> bool {
+        self.rules.may_export(self.slot)
+    }
+
+    /// True when the member may do this with a record they see.
+    pub fn may(&self, action: Action, record: &Record) -> bool {
+        self.rules
+            .can(self.slot, action, self.object, record.people)
+            == Verdict::Allowed
+    }
+
+    /// Refuses whoever may not make records.
+    pub fn require_create(&self) -> Result<()> {
+        if self.may_create() {
+            Ok(())
+        } else {
+            Err(refused(self.object))
+        }
+    }
+
+    /// Refuses whoever may not export.
+    pub fn require_export(&self) -> Result<()> {
+        if self.may_export() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden {
+                section: "Export",
+                who: "Members with the Export permission open it.",
+            })
+        }
+    }
+
+    /// Path of the list.
+    pub fn path(&self) -> String {
+        format!(
+            "/{}/records/{}",
+            self.environment.slug(),
+            self.object.slug()
+        )
+    }
+}
+
+/// The refusal of something that the profile does not allow.
+fn refused(object: Object) -> Error {
+    Error::Forbidden {
+        section: object.plural(),
+        who: "Members whose profile and sharing allow this open it.",
+    }
+}
+
+/// Number of an environment in the database.
+pub(crate) fn environment_number(environment: Environment) -> i16 {
+    match environment {
+        Environment::Test => 0,
+        Environment::Commercial => 1,
+    }
+}
+
+/// A record that the holder of a desk sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub id: RecordId,
+    pub people: People,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: i64,
+    name: String,
+    data: Values,
+}
+
+impl Record {
+    /// The name, which is on every layout.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kept text of a field; empty for none.
+    pub fn value(&self, field: &Shown) -> &str {
+        if field.field().is_name() {
+            &self.name
+        } else {
+            self.data.get(field.key()).map_or("", String::as_str)
+        }
+    }
+}
+
+/// The columns of a [`Record`].
+pub(crate) type Row = (
+    RecordId,
+    (Slot, Option<Slot>),
+    (Timestamp, Timestamp, i64),
+    (String, String),
+);
+
+/// See [`Row`].
+pub(crate) type Columns = (
+    records::id,
+    (records::creator_slot, records::assigned_slot),
+    (records::created_at, records::updated_at, records::version),
+    (records::name, records::data),
+);
+
+/// See [`Row`].
+pub(crate) const COLUMNS: Columns = (
+    records::id,
+    (records::creator_slot, records::assigned_slot),
+    (records::created_at, records::updated_at, records::version),
+    (records::name, records::data),
+);
+
+/// A row as a record.
+pub(crate) fn record((id, people, times, texts): Row) -> Result<Record> {
+    Ok(Record {
+        id,
+        people: People {
+            creator: people.0,
+            assigned: people.1,
+        },
+        created_at: times.0,
+        updated_at: times.1,
+        version: times.2,
+        name: texts.0,
+        data: serde_json::from_str(&texts.1).map_err(Error::internal)?,
+    })
+}
+
+/// A record by its number. One of another account, environment or object, and one out of sight, does not exist.
+pub fn find<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, id: RecordId) -> Result<Record> {
+    let account = tx.account();
+    let row = row(tx, account, desk, id)?.ok_or(Error::NotFound)?;
+    let record = record(row)?;
+    if desk.reach.admits(record.people) {
+        Ok(record)
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// A record to do something with: hidden ones do not exist, others are refused when the member may not.
+pub fn find_for<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    id: RecordId,
+    action: Action,
+) -> Result<Record> {
+    let record = find(tx, desk, id)?;
+    if desk.may(action, &record) {
+        Ok(record)
+    } else {
+        Err(refused(desk.object))
+    }
+}
+
+fn row<P: InAccount>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    desk: &Desk,
+    id: RecordId,
+) -> Result<Option<Row>> {
+    Ok(records::table
+        .filter(records::account_id.eq(account))
+        .filter(records::id.eq(id))
+        .filter(records::environment.eq(environment_number(desk.environment)))
+        .filter(records::object.eq(desk.object.number()))
+        .select(COLUMNS)
+        .first(tx.conn())
+        .optional()?)
+}

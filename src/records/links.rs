@@ -1,0 +1,86 @@
+//! Links from one record to another. A link never grants access: it shows a record that its reader sees, and nothing at
+//! all for every other one.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::prelude::*;
+
+use super::{Desk, Record, environment_number};
+use crate::Result;
+use crate::access::{InAccount, Tx};
+use crate::db::types::{RecordId, Slot};
+use crate::permissions::objects::Kind;
+use crate::permissions::{Level, Object, People, Shown};
+use crate::schema::records;
+
+/// A record at the other end of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub id: RecordId,
+    pub object: Object,
+    pub name: String,
+}
+
+/// The records at the other ends, as far as the reader sees them.
+#[derive(Clone, Debug, Default)]
+pub struct Targets(HashMap<RecordId, Target>);
+
+impl Targets {
+    /// What a kept link leads to for this reader.
+    pub fn get(&self, kept: &str) -> Option<&Target> {
+        self.0.get(&kept.parse().ok()?)
+    }
+}
+
+/// What the links among the desk's fields lead to for its holder.
+pub fn targets<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, of: &[Record]) -> Result<Targets> {
+    let links: Vec<&Shown> = desk
+        .fields()
+        .iter()
+        .filter(|shown| matches!(shown.field().kind, Kind::Link(_)))
+        .collect();
+    let ids = of
+        .iter()
+        .flat_map(|record| links.iter().map(|shown| record.value(shown)))
+        .filter_map(|kept| kept.parse().ok());
+    visible(tx, desk, ids)
+}
+
+/// Those of some records, of whatever object, that the desk's holder sees in its environment.
+pub fn visible<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    ids: impl IntoIterator<Item = RecordId>,
+) -> Result<Targets> {
+    type Row = (RecordId, i16, Slot, Option<Slot>, String);
+    let wanted: Vec<RecordId> = ids
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let account = tx.account();
+    let mut targets = HashMap::new();
+    for some in wanted.chunks(100) {
+        let rows: Vec<Row> = records::table
+            .filter(records::account_id.eq(account))
+            .filter(records::id.eq_any(some))
+            .filter(records::environment.eq(environment_number(desk.environment())))
+            .select((
+                records::id,
+                records::object,
+                records::creator_slot,
+                records::assigned_slot,
+                records::name,
+            ))
+            .load(tx.conn())?;
+        for (id, object, creator, assigned, name) in rows {
+            let people = People { creator, assigned };
+            if let Some(object) = Object::numbered(object)
+                && desk.rules().level(desk.slot(), object, people) >= Level::Read
+            {
+                targets.insert(id, Target { id, object, name });
+            }
+        }
+    }
+    Ok(Targets(targets))
+}

@@ -1,0 +1,157 @@
+//! Lists of records: one page, a capped count, a stream for exports. Every one of them goes through the same walk over
+//! an index, tests each entry against the desk's reach, and never looks at more than a bounded number of entries.
+
+pub mod query;
+mod walk;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Desk, Record};
+use crate::Result;
+use crate::access::{InAccount, Tx};
+use crate::db::types::RecordId;
+use crate::permissions::objects::SortKey;
+pub use query::{By, Column, Filter, ListQuery, Sort, Test};
+
+/// Entries that one page, or one count, looks at before it gives what it has.
+pub const BUDGET: usize = 20_000;
+
+/// Records that a sort without an index puts in order.
+pub const SORT_LIMIT: usize = 10_000;
+
+/// Place of a record in a sorted list: the kept text of what it is sorted by, and its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key(pub String, pub RecordId);
+
+/// A part of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// In the order in which they were read: against the sort when going back.
+    pub records: Vec<Record>,
+    /// Where reading stopped although the list goes on, because the budget was spent. Nothing when the part is full, or
+    /// the list is at its end.
+    pub stopped: Option<Key>,
+    /// The order was made of the first [`SORT_LIMIT`] records only: there are more.
+    pub cut: bool,
+}
+
+/// Number of records in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    pub number: usize,
+    /// There are more, or there may be.
+    pub more: bool,
+}
+
+/// Place of a record in a list.
+pub fn key(query: &ListQuery, record: &Record) -> Key {
+    let text = match &query.sort.by {
+        By::Updated => record.updated_at.0.to_string(),
+        By::Created => record.created_at.0.to_string(),
+        By::Name => super::change::sort_name(record.name()),
+        By::Field(shown) => record.value(shown).to_owned(),
+    };
+    Key(text, record.id)
+}
+
+/// Up to `limit` records after a place; `back`: before it, read backwards.
+pub fn part<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    after: Option<&Key>,
+    back: bool,
+    limit: usize,
+) -> Result<Part> {
+    if query.sort.indexed() {
+        return walk::part(tx, desk, query, after, back, limit, BUDGET);
+    }
+    sorted(tx, desk, query, after, back, limit)
+}
+
+/// A part of a list whose order no index has: the records last changed are collected and put in order.
+fn sorted<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    after: Option<&Key>,
+    back: bool,
+    limit: usize,
+) -> Result<Part> {
+    let collect = ListQuery {
+        sort: Sort::default(),
+        ..query.clone()
+    };
+    let found = walk::part(tx, desk, &collect, None, false, SORT_LIMIT + 1, BUDGET)?;
+    let cut = found.stopped.is_some() || found.records.len() > SORT_LIMIT;
+    let mut rows: Vec<((SortKey, RecordId), Record)> = found
+        .records
+        .into_iter()
+        .take(SORT_LIMIT)
+        .map(|record| ((query.sort_key(&record), record.id), record))
+        .collect();
+    let descending = query.sort.descending != back;
+    rows.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
+    let from = after.map(|Key(text, id)| {
+        let value = match &query.sort.by {
+            By::Field(shown) => shown.field().kind.sort_key(text),
+            By::Name => SortKey::Text(text.clone()),
+            By::Updated | By::Created => text.parse().map_or(SortKey::Empty, SortKey::Number),
+        };
+        (value, *id)
+    });
+    let records = rows
+        .into_iter()
+        .filter(|(place, _)| {
+            from.as_ref().is_none_or(|from| match descending {
+                true => place < from,
+                false => place > from,
+            })
+        })
+        .map(|(_, record)| record)
+        .take(limit)
+        .collect();
+    Ok(Part {
+        records,
+        stopped: None,
+        cut,
+    })
+}
+
+/// How many records a list has, up to `cap`.
+pub fn count<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    cap: usize,
+) -> Result<Count> {
+    let any_order = ListQuery {
+        sort: Sort::default(),
+        ..query.clone()
+    };
+    let (found, ended) = walk::count(tx, desk, &any_order, cap + 1, BUDGET.max(cap + 1))?;
+    Ok(Count {
+        number: found.min(cap),
+        more: found > cap || !ended,
+    })
+}
+
+/// The next records of a list in a stable order for a file, after a place: all of them come, in as many parts as it
+/// takes. Nothing after the last.
+pub fn stream<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<(Vec<Record>, Option<Key>)> {
+    let found = walk::part(tx, desk, query, after, false, limit, BUDGET)?;
+    let full = found.records.len() == limit;
+    let last = found
+        .records
+        .last()
+        .filter(|_| full)
+        .map(|record| key(query, record));
+    let next = found.stopped.or(last);
+    Ok((found.records, next))
+}

@@ -1,0 +1,302 @@
+//! What a list is asked for: name prefix, filters, order. Read from the query string through the member's own fields:
+//! a field that the member does not have filters and sorts nothing, like one that never existed.
+
+use crate::Result;
+use crate::access::{InAccount, Tx};
+use crate::db::types::{MemberId, Slot};
+use crate::permissions::Shown;
+use crate::permissions::objects::{Kind, SortKey};
+use crate::records::change::sort_name;
+use crate::records::{Desk, Record, links};
+use crate::web::request::Form;
+
+/// A column of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    Field(Shown),
+    AssignedTo,
+    CreatedBy,
+    Created,
+    Updated,
+}
+
+impl Column {
+    /// All columns the desk's holder can choose, the name first.
+    pub fn all(desk: &Desk) -> Vec<Column> {
+        let fields = desk.fields().iter().cloned().map(Column::Field);
+        let (mut name, others): (Vec<Column>, Vec<Column>) =
+            fields.partition(|column| column.key() == "name");
+        name.extend(others);
+        name.extend([
+            Column::AssignedTo,
+            Column::CreatedBy,
+            Column::Created,
+            Column::Updated,
+        ]);
+        name
+    }
+
+    /// Stable name in the query string and in files.
+    pub fn key(&self) -> &str {
+        match self {
+            Column::Field(shown) => shown.key(),
+            Column::AssignedTo => "assigned_to",
+            Column::CreatedBy => "created_by",
+            Column::Created => "created_at",
+            Column::Updated => "updated_at",
+        }
+    }
+
+    /// As it is called on pages.
+    pub fn label(&self) -> &str {
+        match self {
+            Column::Field(shown) => shown.label(),
+            Column::AssignedTo => "Assigned to",
+            Column::CreatedBy => "Created by",
+            Column::Created => "Created",
+            Column::Updated => "Updated",
+        }
+    }
+}
+
+/// What a list is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    Updated,
+    Name,
+    Created,
+    Field(Shown),
+}
+
+impl By {
+    /// In the query string.
+    pub fn key(&self) -> &str {
+        match self {
+            By::Updated => "updated_at",
+            By::Name => "name",
+            By::Created => "created_at",
+            By::Field(shown) => shown.key(),
+        }
+    }
+}
+
+/// Column and direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sort {
+    pub by: By,
+    pub descending: bool,
+}
+
+impl Default for Sort {
+    /// Last update first.
+    fn default() -> Sort {
+        Sort {
+            by: By::Updated,
+            descending: true,
+        }
+    }
+}
+
+impl Sort {
+    /// From the query string: "name", "-estimated_value".
+    pub fn read(desk: &Desk, text: &str) -> Sort {
+        let (key, descending) = match text.strip_prefix('-') {
+            Some(key) => (key, true),
+            None => (text, false),
+        };
+        let by = match key {
+            "updated_at" => Some(By::Updated),
+            "created_at" => Some(By::Created),
+            "name" => Some(By::Name),
+            key => desk
+                .fields()
+                .get(key)
+                .filter(|shown| shown.field().kind.sortable())
+                .map(|shown| By::Field(shown.clone())),
+        };
+        by.map_or_else(Sort::default, |by| Sort { by, descending })
+    }
+
+    /// As it stands in the query string; empty for the default.
+    pub fn text(&self) -> String {
+        if *self == Sort::default() {
+            return String::new();
+        }
+        format!(
+            "{}{}",
+            if self.descending { "-" } else { "" },
+            self.by.key()
+        )
+    }
+
+    /// True when an index gives the order. Any other one is made of a bounded number of records.
+    pub fn indexed(&self) -> bool {
+        matches!(self.by, By::Updated | By::Name)
+    }
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    pub column: Column,
+    pub test: Test,
+}
+
+/// What a value has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// Exactly this kept text.
+    Is(String),
+    /// Contains this, in lower case.
+    Contains(String),
+    AtLeast(String),
+    AtMost(String),
+    Empty,
+    /// No record meets it.
+    Nothing,
+    /// This member; nothing: nobody.
+    Member(Option<Slot>),
+}
+
+impl Filter {
+    /// True for a record that meets the condition.
+    pub fn admits(&self, record: &Record) -> bool {
+        match &self.column {
+            Column::Field(shown) => {
+                let kept = record.value(shown);
+                let key = |text: &str| shown.field().kind.sort_key(text);
+                match &self.test {
+                    Test::Is(value) => kept == value,
+                    Test::Contains(part) => kept.to_lowercase().contains(part),
+                    Test::AtLeast(value) => !kept.is_empty() && key(kept) >= key(value),
+                    Test::AtMost(value) => !kept.is_empty() && key(kept) <= key(value),
+                    Test::Empty => kept.is_empty(),
+                    Test::Nothing | Test::Member(_) => false,
+                }
+            }
+            Column::AssignedTo => self.test == Test::Member(record.people.assigned),
+            Column::CreatedBy => self.test == Test::Member(Some(record.people.creator)),
+            Column::Created | Column::Updated => false,
+        }
+    }
+
+    /// The member in whose records alone the filter finds something, where an index can use it.
+    pub fn owner(&self) -> Option<Slot> {
+        match (&self.column, &self.test) {
+            (Column::AssignedTo, Test::Member(slot)) => *slot,
+            _ => None,
+        }
+    }
+}
+
+/// What a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Beginning of the name as typed; empty for any.
+    pub prefix: String,
+    pub filters: Vec<Filter>,
+    pub sort: Sort,
+}
+
+impl ListQuery {
+    /// From a query string: `q` is the beginning of the name, `f.KEY` a filter by a field (`f.KEY.min`, `f.KEY.max` for
+    /// numbers and days; `-` for empty), `assigned` and `created-by` a member's number, "me" or "nobody", `sort` a column.
+    pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<ListQuery> {
+        let mut filters = Vec::new();
+        for shown in desk.fields() {
+            let given = |end: &str| form.one(&format!("f.{}{end}", shown.key())).map(str::trim);
+            let mut add = |test| {
+                filters.push(Filter {
+                    column: Column::Field(shown.clone()),
+                    test,
+                });
+            };
+            let kind = &shown.field().kind;
+            let typed = given("")?;
+            if typed == "-" && !matches!(kind, Kind::Link(_)) {
+                add(Test::Empty);
+            } else if !typed.is_empty() {
+                match kind {
+                    Kind::Text | Kind::LongText | Kind::Email | Kind::Url | Kind::Phone => {
+                        add(Test::Contains(typed.to_lowercase()));
+                    }
+                    // Asking for what links to a record out of sight would tell that the link is there.
+                    Kind::Link(_) => {
+                        let ids = typed.parse().ok();
+                        add(match links::visible(tx, desk, ids)?.get(typed) {
+                            Some(target) => Test::Is(target.id.to_string()),
+                            None => Test::Nothing,
+                        });
+                    }
+                    // A value that no record can have finds nothing.
+                    _ => add(Test::Is(
+                        kind.read(typed).unwrap_or_else(|_| typed.to_owned()),
+                    )),
+                }
+            }
+            if matches!(kind, Kind::Number | Kind::Date) {
+                if let Some(kept) = Some(given(".min")?)
+                    .filter(|t| !t.is_empty())
+                    .and_then(|t| kind.read(t).ok())
+                {
+                    add(Test::AtLeast(kept));
+                }
+                if let Some(kept) = Some(given(".max")?)
+                    .filter(|t| !t.is_empty())
+                    .and_then(|t| kind.read(t).ok())
+                {
+                    add(Test::AtMost(kept));
+                }
+            }
+        }
+        for (name, column) in [
+            ("assigned", Column::AssignedTo),
+            ("created-by", Column::CreatedBy),
+        ] {
+            let typed = form.one(name)?;
+            let slot = match typed {
+                "" => continue,
+                "me" => Some(desk.slot()),
+                "nobody" => None,
+                number => match number
+                    .parse::<MemberId>()
+                    .ok()
+                    .and_then(|id| desk.rules().slot_of(id))
+                {
+                    Some(slot) => Some(slot),
+                    None => continue,
+                },
+            };
+            filters.push(Filter {
+                column,
+                test: Test::Member(slot),
+            });
+        }
+        Ok(ListQuery {
+            prefix: form.one("q")?.trim().chars().take(200).collect(),
+            filters,
+            sort: Sort::read(desk, form.one("sort")?),
+        })
+    }
+
+    /// True when nothing is narrowed.
+    pub fn is_whole(&self) -> bool {
+        self.prefix.is_empty() && self.filters.is_empty()
+    }
+
+    /// True for a record that meets every condition.
+    pub fn admits(&self, record: &Record) -> bool {
+        (self.prefix.is_empty() || sort_name(record.name()).starts_with(&sort_name(&self.prefix)))
+            && self.filters.iter().all(|filter| filter.admits(record))
+    }
+
+    /// Where a record stands in the order.
+    pub fn sort_key(&self, record: &Record) -> SortKey {
+        match &self.sort.by {
+            By::Updated => SortKey::Number(record.updated_at.0.into()),
+            By::Created => SortKey::Number(record.created_at.0.into()),
+            By::Name => SortKey::Text(sort_name(record.name())),
+            By::Field(shown) => shown.field().kind.sort_key(record.value(shown)),
+        }
+    }
+}

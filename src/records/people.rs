@@ -1,0 +1,133 @@
+//! Who stands on a record: names by slot, and whom it can be assigned to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::prelude::*;
+
+use super::Desk;
+use crate::access::{InAccount, Tx};
+use crate::db::types::{MemberId, Slot};
+use crate::schema::{members, users};
+use crate::{Error, Result};
+
+/// A person as pages name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonOn {
+    pub member: MemberId,
+    pub name: String,
+    pub removed: bool,
+}
+
+impl PersonOn {
+    /// "Sam Reyes", or "Sam Reyes (removed)".
+    pub fn label(&self) -> String {
+        if self.removed {
+            format!("{} (removed)", self.name)
+        } else {
+            self.name.clone()
+        }
+    }
+}
+
+/// Names by slot.
+#[derive(Clone, Debug, Default)]
+pub struct People(HashMap<Slot, PersonOn>);
+
+impl People {
+    /// The name of whoever has a slot; empty for nobody.
+    pub fn label(&self, slot: Option<Slot>) -> String {
+        slot.and_then(|slot| self.0.get(&slot))
+            .map(PersonOn::label)
+            .unwrap_or_default()
+    }
+
+    /// Whoever has a slot.
+    pub fn get(&self, slot: Slot) -> Option<&PersonOn> {
+        self.0.get(&slot)
+    }
+}
+
+/// The names of the members with these slots, in one query for each hundred.
+pub fn named<P: InAccount>(
+    tx: &mut Tx<P>,
+    slots: impl IntoIterator<Item = Slot>,
+) -> Result<People> {
+    let wanted: Vec<Slot> = slots
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut people = HashMap::new();
+    let account = tx.account();
+    for some in wanted.chunks(100) {
+        let rows: Vec<(Slot, MemberId, bool, String)> = members::table
+            .inner_join(users::table)
+            .filter(members::account_id.eq(account))
+            .filter(members::slot.eq_any(some))
+            .select((
+                members::slot,
+                members::id,
+                members::removed_at.is_not_null(),
+                users::name,
+            ))
+            .load(tx.conn())?;
+        people.extend(rows.into_iter().map(|(slot, member, removed, name)| {
+            (
+                slot,
+                PersonOn {
+                    member,
+                    name,
+                    removed,
+                },
+            )
+        }));
+    }
+    Ok(People(people))
+}
+
+/// How many members a choice offers; beyond that their address is typed.
+pub const CHOICE_LIMIT: i64 = 200;
+
+/// The first active members by name, to choose from.
+pub fn choices<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> {
+    let account = tx.account();
+    Ok(members::table
+        .inner_join(users::table)
+        .filter(members::account_id.eq(account))
+        .filter(members::removed_at.is_null())
+        .order((members::name_key, members::id))
+        .limit(CHOICE_LIMIT)
+        .select((members::id, users::name))
+        .load(tx.conn())?)
+}
+
+/// The slot of an active member, to assign a record to: by their number, or by their e-mail address.
+pub fn assignee<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, typed: &str) -> Result<Option<Slot>> {
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let nobody =
+        || Error::refused("Choose a member of this account, or leave it empty for nobody.");
+    let id = match typed.parse::<MemberId>() {
+        Ok(id) => id,
+        Err(()) => {
+            let account = tx.account();
+            members::table
+                .inner_join(users::table)
+                .filter(members::account_id.eq(account))
+                .filter(users::email.eq(typed.to_lowercase()))
+                .select(members::id)
+                .first(tx.conn())
+                .optional()?
+                .ok_or_else(nobody)?
+        }
+    };
+    let rules = desk.rules();
+    let slot = rules.slot_of(id).ok_or_else(nobody)?;
+    if rules.member(slot).is_some_and(|member| member.active) {
+        Ok(Some(slot))
+    } else {
+        Err(nobody())
+    }
+}
