@@ -60,8 +60,10 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 pub fn do_due_work(app: &App) -> Result<()> {
     // One kind of work that fails does not hold up the other.
     let reminded = invitations::reminders::remind_due(app);
+    let transferred = records::transfer::carry_on(app);
     subscribers::announcements::address_due(app)?;
     reminded?;
+    transferred?;
     Ok(())
 }
 

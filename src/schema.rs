@@ -12,6 +12,7 @@ diesel::table! {
         audit_head -> Binary,
         permission_version -> BigInt,
         next_slot -> Integer,
+        people_version -> BigInt,
     }
 }
 
@@ -393,6 +394,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    record_transfers (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        from_slot -> Integer,
+        to_slot -> Integer,
+        asked_by_slot -> Integer,
+        asked_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -425,4 +438,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     exports,
     imports,
     import_rows,
+    record_transfers,
 );

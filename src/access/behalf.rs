@@ -64,7 +64,7 @@ impl Tx<'_, System> {
 
 type Row = (
     (UserId, String, String, bool, String, String),
-    (AccountId, String, Option<MemberId>, i64),
+    (AccountId, String, Option<MemberId>, i64, i64),
     (MemberId, Slot, bool, bool, bool),
 );
 
@@ -89,6 +89,7 @@ fn member(conn: &mut Conn, asker: &Asker, now: Timestamp) -> Result<Option<Calle
                 accounts::id,
                 accounts::name,
                 accounts::owner_member_id,
+                accounts::people_version,
                 accounts::permission_version,
             ),
             (
@@ -117,7 +118,10 @@ fn member(conn: &mut Conn, asker: &Asker, now: Timestamp) -> Result<Option<Calle
         account: account.0,
         account_name: account.1,
         owner: account.2 == Some(member.0),
-        permission_version: account.3,
+        people_version: account.3,
+        // A job shows no list of accounts.
+        has_other_accounts: false,
+        permission_version: account.4,
         member: member.0,
         slot: member.1,
         roles: PlatformRoles {

@@ -6,6 +6,7 @@
 mod behalf;
 mod caller;
 mod guard;
+mod kept;
 mod permissions;
 mod tx;
 
@@ -13,6 +14,7 @@ pub use behalf::{Asker, OnBehalf};
 pub(crate) use caller::IDLE;
 pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
+pub use kept::{Html, Kept};
 pub use permissions::{
     Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, ManagePermissions, Needs, Operator,
     Permission, Proof, SignedIn, System, UseRecords, ViewAuditLog,

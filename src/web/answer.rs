@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::access::Html;
 use crate::credentials::tokens::Token;
 use crate::{Error, Result};
 
@@ -68,6 +69,17 @@ impl Answer {
         Answer::page_with(200, template)
     }
 
+    /// 200 with a page around a part that was rendered before: room is made for both at once, because growing step by
+    /// step copies a long part again.
+    pub fn page_around(part: &Html, template: &impl Template) -> Result<Answer> {
+        const REST: usize = 12 * 1024;
+        let mut content = String::with_capacity(part.len() + REST);
+        template
+            .render_into(&mut content)
+            .map_err(Error::internal)?;
+        Ok(Answer::html(200, content))
+    }
+
     /// 422: the same page, with what was typed and what to mend.
     pub fn refused(template: &impl Template) -> Result<Answer> {
         Answer::page_with(422, template)
@@ -75,14 +87,15 @@ impl Answer {
 
     /// A page with another status.
     pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
-        let content = template.render().map_err(Error::internal)?;
-        Ok(Answer::new(
+        Ok(Answer::html(
             status,
-            Body::Text {
-                mime: "text/html; charset=utf-8",
-                content,
-            },
+            template.render().map_err(Error::internal)?,
         ))
+    }
+
+    fn html(status: u16, content: String) -> Answer {
+        let mime = "text/html; charset=utf-8";
+        Answer::new(status, Body::Text { mime, content })
     }
 
     /// 303 to a path of this server.
