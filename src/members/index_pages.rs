@@ -19,7 +19,6 @@ use crate::{Error, Result, invitations, subscribers};
 struct Index {
     shell: Shell,
     account: String,
-    lists: Html,
 }
 
 /// Everything below the head of the page. It holds no token of the answer: its buttons belong to a form outside.
@@ -167,9 +166,8 @@ pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
     let page = Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
         account: can.me().account_name.clone(),
-        lists,
     };
-    Answer::page_around(&page.lists, &page)
+    Answer::page_around(lists, &page)
 }
 
 /// Members in one piece of the CSV.
