@@ -77,7 +77,8 @@ pub fn keep_house(app: &App) -> Result<()> {
             devices::sweep(tx)?,
         ))
     })?;
-    tracing::info!(sessions, links, throttles, browsers, "swept");
+    let messages = mail::outbox::sweep(app)?;
+    tracing::info!(sessions, links, throttles, browsers, messages, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,
