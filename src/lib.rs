@@ -64,6 +64,7 @@ pub struct App {
     pub metrics: web::metrics::Metrics,
     pub kept: access::Kept,
     pub rules: permissions::load::Cache,
+    pub jobs: records::jobs::Wake,
 }
 
 impl App {
@@ -85,6 +86,7 @@ impl App {
             metrics: web::metrics::Metrics::new(),
             kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
+            jobs: records::jobs::Wake::default(),
         })
     }
 }
