@@ -78,8 +78,11 @@ pub fn keep_house(app: &App) -> Result<()> {
             devices::sweep(tx)?,
         ))
     })?;
+    let messages = mail::outbox::sweep(app)?;
     let exports = records::export::stored::sweep(app)?;
-    tracing::info!(sessions, links, throttles, browsers, exports, "swept");
+    tracing::info!(
+        sessions, links, throttles, browsers, messages, exports, "swept"
+    );
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

@@ -12,11 +12,9 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use askama::FastWritable;
-use askama::filters::HtmlSafe;
+use actix_web::web::Bytes;
 
 use super::caller::Caller;
 use super::guard::Can;
@@ -48,36 +46,27 @@ impl<P: Admit + InAccount> Can<P> {
     }
 }
 
-/// HTML that a template has rendered and escaped.
+/// HTML that a template has rendered and escaped; only [`Can::kept`] makes it.
 #[derive(Clone, Debug)]
 pub struct Html(Arc<str>);
 
 impl Html {
-    /// Bytes of it.
-    #[allow(clippy::len_without_is_empty)] // nobody has asked
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Where a page has its kept part: a sign that neither our templates nor anything typed can hold.
+    pub const MARK: char = '\0';
+
+    /// The same bytes for sending, not a copy.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(Shared(self.0))
     }
 }
 
-impl fmt::Display for Html {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+struct Shared(Arc<str>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
-
-impl FastWritable for Html {
-    fn write_into(
-        &self,
-        out: &mut dyn fmt::Write,
-        _values: &dyn askama::Values,
-    ) -> askama::Result<()> {
-        Ok(out.write_str(&self.0)?)
-    }
-}
-
-// It comes out of a template, which has escaped what it was given; only `Can::kept` makes one.
-impl HtmlSafe for Html {}
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {

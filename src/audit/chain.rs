@@ -169,8 +169,37 @@ pub struct Head {
 impl Head {
     /// The hash of the last entry in hexadecimal.
     pub fn hex(&self) -> String {
-        self.hash.iter().map(|b| format!("{b:02x}")).collect()
+        hex(&self.hash)
     }
+}
+
+impl std::fmt::Display for Head {
+    /// As [`has_head`] takes it: "7:1284:9f…".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.account, self.entries, self.hex())
+    }
+}
+
+/// Whether a head that was printed before is an entry of its chain still.
+pub fn has_head(app: &App, text: &str) -> Result<bool> {
+    let mut parts = text.trim().splitn(3, ':');
+    let mut part = || parts.next().unwrap_or_default();
+    let (Ok(account), Ok(seq)) = (part().parse::<AccountId>(), part().parse::<i64>()) else {
+        return Ok(false);
+    };
+    let hash: Option<Vec<u8>> = app.system_read(|tx| {
+        Ok(audit_entries::table
+            .filter(audit_entries::account_id.eq(account))
+            .filter(audit_entries::seq.eq(seq))
+            .select(audit_entries::hash)
+            .first(tx.conn())
+            .optional()?)
+    })?;
+    Ok(hash.is_some_and(|hash| hex(&hash).eq_ignore_ascii_case(part())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The heads of all chains, for the log and for `insight audit verify`.

@@ -49,6 +49,7 @@ events! {
     SubscriberActivated { email: String, before: String } = "subscriber.activated", "Subscriber activated again";
     SubscriberBounced { email: String, answer: String } = "subscriber.bouncing", "Subscriber bounced";
     ProductUpdatesChosen { on: bool } = "product-updates.chosen", "Product updates chosen";
+    ProductUpdateSent { subject: String, kind: String, to_all: bool } = "product-update.sent", "Product update sent";
     OperatorMarked { name: String, email: String } = "operator.marked", "Operator marked";
     RecordDeleted { environment: String, object: String, number: i64, name: String } = "record.deleted", "Record deleted";
     RecordsExported { environment: String, object: String, filter: String, rows: i64, whole: bool } = "records.exported", "Records exported";
@@ -162,6 +163,16 @@ impl Event {
             }
             ProductUpdatesChosen { on: true } => "Turned product updates on".into(),
             ProductUpdatesChosen { on: false } => "Turned product updates off".into(),
+            ProductUpdateSent {
+                subject, to_all, ..
+            } => format!(
+                "Sent the product update “{subject}” to {}",
+                if *to_all {
+                    "all accounts"
+                } else {
+                    "one account"
+                }
+            ),
             OperatorMarked { name, email } => {
                 format!("Marked {name} ({email}) as an operator of this installation")
             }

@@ -10,7 +10,7 @@ pub mod query;
 
 use diesel::prelude::*;
 
-pub use chain::{Broken, Head, first_hash, heads, verify, verify_all};
+pub use chain::{Broken, Head, first_hash, has_head, heads, verify, verify_all};
 pub use event::{Change, Event};
 
 use crate::Result;

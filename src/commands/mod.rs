@@ -111,7 +111,12 @@ pub enum OperatorCommand {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Walk every hash chain from its first entry to its head.
-    Verify,
+    Verify {
+        /// A head that an earlier run printed or a server logged (account:entries:hash): it must still be there, which
+        /// proves that nothing was cut off since. May be given more than once.
+        #[arg(long, value_name = "HEAD")]
+        expect_head: Vec<String>,
+    },
 }
 
 /// The commands under `keys`.
@@ -164,8 +169,8 @@ pub fn run(command: Command) -> Result<(), Sentence> {
             command: OperatorCommand::Add { email },
         } => operators::add(config, &email),
         Command::Audit {
-            command: AuditCommand::Verify,
-        } => audit::verify(config),
+            command: AuditCommand::Verify { expect_head },
+        } => audit::verify(config, &expect_head),
         Command::Backup { file } => backup::run(config, &file),
         Command::Demo => demo::run(config),
         Command::Doctor => doctor::run(config),

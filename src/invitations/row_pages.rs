@@ -38,6 +38,11 @@ pub fn resend(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
 pub fn copy_link(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
     let id = chosen(&can, request)?.id;
     let session = request.session().ok_or(Error::SignIn)?;
+    if let Some(Revealed::RecoveryCodes(_)) = can.read(sessions::revealed)? {
+        // A session keeps one thing; the link would take the place of codes that nobody can show again.
+        return Ok(Answer::see_other("/recovery-codes")
+            .flash_warning("Save your recovery codes first, then copy the link."));
+    }
     can.write(|tx| {
         let (invitation, url) = fresh_link(tx, id)?;
         let email = invitation.email;

@@ -182,6 +182,36 @@ fn delay(mail: &Claimed) -> time::Duration {
     time::Duration::minutes(minutes.min(60)) + time::Duration::seconds(mail.id.0 % 15)
 }
 
+/// How long messages to one person are remembered once they have left or were withdrawn.
+const REMEMBERED: time::Duration = time::Duration::days(90);
+
+/// Messages deleted in one transaction.
+const SWEPT: i64 = 1_000;
+
+/// Deletes what left or was withdrawn long ago, a batch at a time; called by the housekeeping job. Failed messages stay
+/// to be looked at, and product updates count their messages for good.
+pub fn sweep(app: &App) -> Result<usize> {
+    let mut swept = 0;
+    loop {
+        let gone = app.system_write(|tx| {
+            let old: Vec<MailId> = table::table
+                .filter(table::state.eq_any(["sent", "withdrawn"]))
+                .filter(table::finished_at.lt(tx.now() - REMEMBERED))
+                .filter(table::announcement_id.is_null())
+                .order(table::id)
+                .limit(SWEPT)
+                .select(table::id)
+                .load(tx.conn())?;
+            let gone = table::table.filter(table::id.eq_any(old));
+            Ok(diesel::delete(gone).execute(tx.conn())?)
+        })?;
+        swept += gone;
+        if i64::try_from(gone).is_ok_and(|n| n < SWEPT) {
+            return Ok(swept);
+        }
+    }
+}
+
 /// Messages that wait or have failed, for `/metrics`.
 pub fn waiting(app: &App) -> Result<Vec<(&'static str, i64)>> {
     app.system_read(|tx| {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use super::outbox::{self, Claimed, Failed};
@@ -12,7 +14,7 @@ use crate::access::{System, Tx};
 use crate::{App, Error, Result};
 
 /// Conversations at the same time.
-const AT_ONCE: i64 = 8;
+const AT_ONCE: usize = 8;
 
 /// How often the outbox is looked at when nobody wakes the worker: retries that fall due, messages of other
 /// processes.
@@ -28,44 +30,56 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<()> {
     let transport = Arc::new(Transport::open(&app.config)?);
+    let mut under_way = FuturesUnordered::new();
+    let mut stopping = *stop.borrow();
     loop {
-        let sent = match round(&app, &transport, on_failed).await {
-            Ok(sent) => sent,
-            Err(error) => {
-                tracing::warn!(%error, "the outbox could not be worked on");
-                0
+        // A conversation that hangs keeps its own place and nobody else's; the others are taken again as soon as half
+        // of them are free, so that a claim still fetches several.
+        let mut claimed_some = false;
+        if !stopping && under_way.len() <= AT_ONCE / 2 {
+            match claim(&app, AT_ONCE - under_way.len()).await {
+                Ok(claimed) => {
+                    claimed_some = !claimed.is_empty();
+                    under_way.extend(
+                        claimed
+                            .into_iter()
+                            .map(|mail| deliver(app.clone(), transport.clone(), mail, on_failed)),
+                    );
+                }
+                Err(error) => tracing::warn!(%error, "the outbox could not be worked on"),
             }
-        };
-        if *stop.borrow() {
+        }
+        if stopping && under_way.is_empty() {
             return Ok(());
         }
-        if sent == 0 {
-            tokio::select! {
-                () = app.mail.woken() => {}
-                () = tokio::time::sleep(ROUND) => {}
-                _ = stop.changed() => return Ok(()),
+        if claimed_some && under_way.len() <= AT_ONCE / 2 {
+            // There is room still, and there may be more.
+            continue;
+        }
+        tokio::select! {
+            Some(result) = under_way.next() => {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "a delivery could not be recorded; its lease will run out");
+                }
+            }
+            () = app.mail.woken(), if !stopping => {}
+            () = tokio::time::sleep(ROUND) => {}
+            // Whoever could say stop is gone: the same.
+            changed = stop.changed(), if !stopping => {
+                stopping = changed.is_err() || *stop.borrow();
             }
         }
     }
 }
 
-/// Claims and delivers one batch; gives how many messages it tried.
-async fn round(app: &Arc<App>, transport: &Arc<Transport>, on_failed: OnFailed) -> Result<usize> {
-    let claimed = on_blocking_thread({
-        let app = app.clone();
-        move || outbox::claim(&app, AT_ONCE)
+/// Takes up to `limit` messages.
+async fn claim(app: &Arc<App>, limit: usize) -> Result<Vec<Claimed>> {
+    let app = app.clone();
+    on_blocking_thread(move || {
+        let limit = i64::try_from(limit).map_err(Error::internal)?;
+        outbox::claim(&app, limit)
     })
-    .await?;
-    let tried = claimed.len();
-    let deliveries = claimed
-        .into_iter()
-        .map(|mail| deliver(app.clone(), transport.clone(), mail, on_failed));
-    for result in futures_util::future::join_all(deliveries).await {
-        if let Err(error) = result {
-            tracing::warn!(%error, "a delivery could not be recorded; its lease will run out");
-        }
-    }
-    Ok(tried)
+    .await
 }
 
 async fn deliver(

@@ -8,7 +8,7 @@ use crate::access::{Can, Html, ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::Timestamp;
 use crate::web::answer::Answer;
-use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
+use crate::web::paging::{self, PAGE, Page, Place};
 use crate::web::request::{Request, query_string};
 use crate::web::shell::Shell;
 use crate::web::times::{Times, Zone};
@@ -19,7 +19,6 @@ use crate::{Error, Result, invitations, subscribers};
 struct Index {
     shell: Shell,
     account: String,
-    lists: Html,
 }
 
 /// Everything below the head of the page. It holds no token of the answer: its buttons belong to a form outside.
@@ -167,9 +166,8 @@ pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
     let page = Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
         account: can.me().account_name.clone(),
-        lists,
     };
-    Answer::page_around(&page.lists, &page)
+    Answer::page_around(lists, &page)
 }
 
 /// Members in one piece of the CSV.
@@ -181,7 +179,7 @@ pub fn csv(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
     let sort = Sort::read(request.query())?;
     can.write(|tx| {
         // Counted beforehand: an export that breaks off has still been made.
-        let rows = list::count(tx, &filter)?.min(COUNT_CAP);
+        let rows = list::count_all(tx, &filter)?;
         let event = Event::MembersExported {
             filter: filter.words(),
             rows,

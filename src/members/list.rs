@@ -298,6 +298,12 @@ pub fn count<P: InAccount>(tx: &mut Tx<P>, filter: &Filter) -> Result<i64> {
     Ok(Counted(query).get_result(tx.conn())?)
 }
 
+/// How many members a filter leaves, all of them counted: for an export, which reads them all.
+pub fn count_all<P: InAccount>(tx: &mut Tx<P>, filter: &Filter) -> Result<i64> {
+    let query = filter.apply(tx).select(members::id);
+    Ok(Counted(query).get_result(tx.conn())?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use super::State;
 use super::markdown::{self, Rendered};
 use super::unsubscribe::Deed;
 use crate::access::{Operator, Proof, System, Tx};
+use crate::audit::{self, Event};
 use crate::credentials::email::Email;
 use crate::db::types::{AccountId, AnnouncementId, SubscriberId, UserId};
 use crate::mail::{self, Content, Message, Priority};
@@ -142,8 +143,18 @@ pub struct New {
 
 /// Writes an update down. The background job addresses it.
 pub fn announce(tx: &mut Tx<Operator>, new: &New) -> Result<AnnouncementId> {
-    let author = tx.me().user;
-    insert(tx, new, Some(author))
+    let (author, account) = (tx.me().user, tx.account());
+    let id = insert(tx, new, Some(author))?;
+    audit::record(tx, account, &sent(new))?;
+    Ok(id)
+}
+
+fn sent(new: &New) -> Event {
+    Event::ProductUpdateSent {
+        subject: new.subject.as_str().to_owned(),
+        kind: new.kind.slug().to_owned(),
+        to_all: new.account.is_none(),
+    }
 }
 
 /// `insight announce`. The account is named by its number or its exact name.
@@ -170,7 +181,12 @@ pub fn announce_from_cli(
             markdown,
             account,
         };
-        insert(tx, &new, None)
+        let id = insert(tx, &new, None)?;
+        // Without an account there is no log that this belongs to; the command was given on the host.
+        if let Some(account) = new.account {
+            audit::record(tx, account, &sent(&new))?;
+        }
+        Ok(id)
     })
 }
 

@@ -22,11 +22,20 @@ pub(super) enum Body {
         mime: &'static str,
         content: String,
     },
+    /// HTML around a part that is shared.
+    Around {
+        before: String,
+        part: Html,
+        after: String,
+    },
     Stream {
         mime: &'static str,
         next: Box<Chunks>,
     },
 }
+
+/// Type of a page.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// Gives the next piece of a long answer; nothing at its end. Called on a blocking thread.
 pub(super) type Chunks = dyn FnMut() -> Result<Option<Vec<u8>>> + Send;
@@ -69,15 +78,21 @@ impl Answer {
         Answer::page_with(200, template)
     }
 
-    /// 200 with a page around a part that was rendered before: room is made for both at once, because growing step by
-    /// step copies a long part again.
-    pub fn page_around(part: &Html, template: &impl Template) -> Result<Answer> {
-        const REST: usize = 12 * 1024;
-        let mut content = String::with_capacity(part.len() + REST);
-        template
-            .render_into(&mut content)
-            .map_err(Error::internal)?;
-        Ok(Answer::html(200, content))
+    /// 200 with a page around a part that was rendered before and stands where the template writes [`Html::MARK`]. The
+    /// part goes out as it is, without being copied into the page.
+    pub fn page_around(part: Html, template: &impl Template) -> Result<Answer> {
+        let page = template.render().map_err(Error::internal)?;
+        let (before, after) = page
+            .split_once(Html::MARK)
+            .ok_or_else(|| Error::internal("the page has no place for its part"))?;
+        Ok(Answer::new(
+            200,
+            Body::Around {
+                before: before.to_owned(),
+                part,
+                after: after.to_owned(),
+            },
+        ))
     }
 
     /// 422: the same page, with what was typed and what to mend.
@@ -87,15 +102,18 @@ impl Answer {
 
     /// A page with another status.
     pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
-        Ok(Answer::html(
-            status,
-            template.render().map_err(Error::internal)?,
-        ))
+        let content = template.render().map_err(Error::internal)?;
+        let mime = HTML;
+        Ok(Answer::new(status, Body::Text { mime, content }))
     }
 
-    fn html(status: u16, content: String) -> Answer {
-        let mime = "text/html; charset=utf-8";
-        Answer::new(status, Body::Text { mime, content })
+    /// True for a page a person looks at.
+    pub(super) fn is_page(&self) -> bool {
+        match &self.body {
+            Body::Text { mime, .. } => mime.starts_with("text/html"),
+            Body::Around { .. } => true,
+            Body::Empty | Body::Stream { .. } => false,
+        }
     }
 
     /// 303 to a path of this server.

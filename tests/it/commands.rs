@@ -190,6 +190,18 @@ async fn a_log_that_was_changed_is_named(backend: Backend) {
         "{said}"
     );
 
+    // A head that was written down is found again when the log has grown, and missed when something was cut off.
+    let head = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Fjord Terminals: 2 entries hold, head "))
+        .expect("a head");
+    good(installation.run(&["operator", "add", "eve@fjord.example"]));
+    good(installation.run(&["audit", "verify", "--expect-head", head]));
+    let cut = head.replacen(":2:", ":3:", 1);
+    let ran = installation.run(&["audit", "verify", "--expect-head", &cut]);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains(&format!("{cut}: BROKEN")), "{ran:?}");
+
     let unprotect = match backend {
         Backend::Sqlite => "DROP TRIGGER audit_entries_no_update",
         Backend::Postgres => "ALTER TABLE audit_entries DISABLE TRIGGER USER",

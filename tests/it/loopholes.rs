@@ -14,7 +14,8 @@ use reqwest::header::HeaderValue;
 use crate::app::page::Page;
 use crate::app::people::{Level, PASSWORD, Person, Role};
 use crate::app::steps::{
-    INSIGHT_USERS, choose_password, invite, invited, member_action, prove_secret, register,
+    INSIGHT_USERS, assert_newest, audit_sentences, choose_password, invite, invited, member_action,
+    prove_secret, register,
 };
 use crate::app::{Backend, OnBackend, Setup, TestApp, texts, wait};
 use crate::on_both;
@@ -28,6 +29,9 @@ on_both!(
     what_a_session_keeps_is_of_no_use_to_another,
     links_are_deleted_when_they_have_expired,
     one_reminder_that_fails_stops_no_other,
+    a_copied_link_takes_the_place_of_no_recovery_codes,
+    old_messages_are_deleted_and_nothing_else,
+    a_product_update_is_in_the_audit_log,
 );
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -184,6 +188,61 @@ async fn one_reminder_that_fails_stops_no_other(app: TestApp) {
     assert_eq!(app.sql(broken), Ok(1));
     app.forward(3 * DAY);
     assert_eq!(reminders::remind_due(&app).expect("reminds"), 2);
+}
+
+async fn a_copied_link_takes_the_place_of_no_recovery_codes(app: TestApp) {
+    let ada = app.admin("ada").await;
+    invite(&ada, "vera@halden.example").await;
+    let link = invited(&app, &ada, "nora@halden.example").await;
+    let nora = app.visitor();
+    let page = choose_password(&nora, &link, "Nora").await;
+    let codes = prove_secret(&nora, page).await.texts("#codes li");
+    assert_eq!(codes.len(), 10);
+    assert_eq!(app.sql("UPDATE members SET admin = true"), Ok(2));
+    let list = nora.open(INSIGHT_USERS).await;
+    let page = list.row("vera@halden.example").press("Copy link").await;
+    page.expect("Save your recovery codes first");
+    assert_eq!(page.texts("#codes li"), codes);
+}
+
+async fn old_messages_are_deleted_and_nothing_else(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let addresses: Vec<String> = ["sent", "withdrawn", "failed", "queued", "news"]
+        .iter()
+        .map(|name| format!("{name}@x.example"))
+        .collect();
+    invite(&ada, &addresses.join(" ")).await;
+    for state in ["sent", "withdrawn", "failed"] {
+        let set = format!(
+            "UPDATE outbox SET state = '{state}', finished_at = available_at WHERE recipient = '{state}@x.example'"
+        );
+        assert_eq!(app.sql(&set), Ok(1));
+    }
+    let left = || {
+        let query = "SELECT recipient AS line FROM outbox WHERE invitation_id IS NOT NULL ORDER BY recipient";
+        texts(&mut app.database().connect(), query).join(" ")
+    };
+    app.forward(90 * DAY);
+    background::keep_house(&app).expect("keeps house");
+    assert_eq!(left().split(' ').count(), 5, "not before ninety days");
+    app.forward(Duration::from_secs(1));
+    background::keep_house(&app).expect("keeps house");
+    assert_eq!(left(), "failed@x.example news@x.example queued@x.example");
+}
+
+async fn a_product_update_is_in_the_audit_log(app: TestApp) {
+    let ada = app.admin("ada").await;
+    ada.make_operator();
+    let page = ada.open("/product-updates/new").await;
+    page.fill("Subject", "News")
+        .fill("Text", "Good news.")
+        .press("Send")
+        .await
+        .expect_status(200);
+    assert_newest(
+        &audit_sentences(&ada).await,
+        "Sent the product update “News” to all accounts",
+    );
 }
 
 #[actix_web::test]

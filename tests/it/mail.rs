@@ -19,6 +19,7 @@ on_both!(
     a_message_is_given_up_after_a_day,
     a_refusal_is_final_and_told_on_the_row,
     no_page_waits_for_the_mail_server,
+    a_silent_conversation_holds_up_no_other,
     a_name_cannot_become_a_header,
     without_a_mail_server_messages_are_files,
     a_worker_that_died_is_replaced_when_its_lease_has_run_out,
@@ -236,6 +237,25 @@ async fn no_page_waits_for_the_mail_server(setup: Setup) {
         row(&ada, email, "Sent").await;
     }
     assert_eq!(smtp.messages().len(), 4);
+}
+
+async fn a_silent_conversation_holds_up_no_other(setup: Setup) {
+    let smtp = Smtp::start();
+    let app = setup.with_smtp(&smtp).start();
+    let ada = app.admin("ada").await;
+    invite(&ada, "unanswered@halden.example").await;
+    smtp.wait_for_mail_to("unanswered@halden.example").await;
+    let others: Vec<String> = (0..12).map(|n| format!("bob{n}@halden.example")).collect();
+    invite(&ada, &others.join(" ")).await;
+    for email in &others {
+        smtp.wait_for_mail_to(email).await;
+    }
+    assert_eq!(
+        in_outbox(&app, "unanswered@halden.example", "attempts"),
+        1,
+        "it is waited for still"
+    );
+    smtp.release();
 }
 
 async fn a_name_cannot_become_a_header(setup: Setup) {
