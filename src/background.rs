@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::commands::keys;
 use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
-use crate::{App, Error, Result, audit, invitations, mail, subscribers};
+use crate::{App, Error, Result, audit, invitations, mail, records, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -59,8 +59,10 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 pub fn do_due_work(app: &App) -> Result<()> {
     // One kind of work that fails does not hold up the other.
     let reminded = invitations::reminders::remind_due(app);
+    let transferred = records::transfer::carry_on(app);
     subscribers::announcements::address_due(app)?;
     reminded?;
+    transferred?;
     Ok(())
 }
 

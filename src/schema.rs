@@ -325,6 +325,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    record_transfers (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        from_slot -> Integer,
+        to_slot -> Integer,
+        asked_by_slot -> Integer,
+        asked_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -354,4 +366,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     custom_fields,
     records,
     record_changes,
+    record_transfers,
 );

@@ -38,5 +38,6 @@ mod sign_in_mails;
 mod subscribers;
 mod throttling;
 mod totals;
+mod transfer;
 mod two_servers;
 mod web;

@@ -249,6 +249,7 @@ async fn the_tables_of_the_code_are_those_of_the_database(backend: Backend) {
         page_layouts,
         profiles,
         record_changes,
+        record_transfers,
         records,
         recovery_codes,
         roles,
