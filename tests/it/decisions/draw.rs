@@ -185,7 +185,7 @@ fn layouts(dice: &mut Dice, custom: &[Custom]) -> Vec<Layout> {
 fn profile(dice: &mut Dice, layouts: &[Layout]) -> Profile {
     let ticks = [(); 6].map(|()| match dice.below(8) {
         0 => [false; 6],
-        1 | 2 | 3 => [true, true, true, true, false, false],
+        1..=3 => [true, true, true, true, false, false],
         _ => [55, 35, 40, 30, 12, 8].map(|percent| dice.chance(percent)),
     });
     let layouts = Object::ALL.map(|object| {

@@ -276,6 +276,7 @@ fn check(seed: u64) {
 }
 
 /// Runs `check` with many seeds, or with the one that `DECISIONS_SEED` names, and says which one failed.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
 pub fn with_seeds(from: u64, count: u64, check: impl Fn(u64)) {
     let named = std::env::var("DECISIONS_SEED")
         .ok()

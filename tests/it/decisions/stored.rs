@@ -254,7 +254,7 @@ pub const NOTES: [&str; 3] = ["", "a red one", "blue"];
 
 fn add_records(tx: &mut Tx<System>, account: &mut Account, dice: &mut Dice) -> Result<()> {
     let some: Vec<Object> = (0..3).map(|_| dice.one(&Object::ALL)).collect();
-    for number in 0..24 {
+    for number in 0..18 {
         let object = dice.one(&some);
         let owners = draw::owners(dice, &account.company);
         let environment = match dice.chance(85) {
