@@ -1,4 +1,4 @@
-//! What happens without a request: mail, housekeeping. Every process may run it; work is
+//! What happens without a request: mail, exports and imports, housekeeping. Every process may run it; work is
 //! claimed in the database, so that none of it is done twice.
 
 use std::sync::Arc;
@@ -19,8 +19,9 @@ const HOUSEKEEPING: u64 = 720;
 
 /// Runs the mail worker and the jobs until `stop` says so.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
-    let (mail, ()) = tokio::join!(
+    let (mail, (), ()) = tokio::join!(
         mail::worker::run(app.clone(), subscribers::mark_bounced, stop.clone()),
+        records::jobs::run(app.clone(), stop.clone()),
         jobs(app, stop),
     );
     mail
@@ -77,7 +78,8 @@ pub fn keep_house(app: &App) -> Result<()> {
             devices::sweep(tx)?,
         ))
     })?;
-    tracing::info!(sessions, links, throttles, browsers, "swept");
+    let exports = records::export::stored::sweep(app)?;
+    tracing::info!(sessions, links, throttles, browsers, exports, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

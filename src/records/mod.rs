@@ -6,7 +6,9 @@
 
 pub mod change;
 pub mod draft;
+pub mod export;
 pub mod history;
+pub mod jobs;
 pub mod links;
 pub mod list;
 pub mod people;
@@ -153,6 +155,14 @@ fn refused(object: Object) -> Error {
     Error::Forbidden {
         section: object.plural(),
         who: "Members whose profile and sharing allow this open it.",
+    }
+}
+
+/// The environment with a number in the database.
+pub(crate) fn environment_numbered(number: i16) -> Environment {
+    match number {
+        0 => Environment::Test,
+        _ => Environment::Commercial,
     }
 }
 
