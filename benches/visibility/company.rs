@@ -600,9 +600,10 @@ impl Writer {
         }
         if let Conn::Pg(c) = &mut self.conn {
             c.batch_execute(
-                "SELECT setval(pg_get_serial_sequence('records', 'id'), (SELECT max(id) FROM records)); \
-                 VACUUM (ANALYZE)",
+                "SELECT setval(pg_get_serial_sequence('records', 'id'), (SELECT max(id) FROM records))",
             )?;
+            // On its own: it runs outside of every transaction.
+            c.batch_execute("VACUUM (ANALYZE)")?;
         }
         Ok(())
     }

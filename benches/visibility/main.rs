@@ -275,7 +275,12 @@ fn kinds(app: &Arc<App>, company: &Company) -> Result<Vec<Kind>, Failure> {
     let only = |holds: &dyn Fn(usize) -> bool| {
         (0..company::MEMBERS)
             .find(|slot| alone(*slot) && holds(held[*slot]))
-            .ok_or("the company has no such member")
+            .ok_or_else(|| {
+                format!(
+                    "no such member among {} who see nobody else",
+                    (0..company::MEMBERS).filter(|s| alone(*s)).count()
+                )
+            })
     };
     let sees_little = |n: usize| n > 0 && n < records_of_few(company);
     let named = [
