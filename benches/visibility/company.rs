@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use insight::access::Environment;
 use insight::accounts;
 use insight::db::types::{
-    AccountId, LayoutId, MemberId, ProfileId, RecordId, RoleId, Slot, Timestamp, UserId,
+    AccountId, LayoutId, ProfileId, RecordId, RoleId, Slot, Timestamp, UserId,
 };
 use insight::db::{Conn, Target};
 use insight::permissions::objects::Object;
@@ -403,40 +403,47 @@ fn people(
             ))
             .execute(tx.conn())?;
         let now = tx.now();
-        let mut of = Vec::with_capacity(role_of.len());
-        for (n, role) in role_of.iter().enumerate() {
-            let name = format!("Person {n:05} of Halden");
-            let email = format!("person.{n:05}@halden.example");
-            let user: UserId = diesel::insert_into(users::table)
-                .values((
-                    users::email.eq(&email),
-                    users::name.eq(&name),
-                    users::home_account_id.eq(account),
-                    users::password.eq("none"),
-                    users::created_at.eq(now),
-                ))
-                .returning(users::id)
-                .get_result(tx.conn())?;
-            of.push(user);
-            let profile = if n == reads_all { wide } else { profile };
-            let _: MemberId = on_each!(tx.conn(), c => diesel::insert_into(members::table)
-                .values((
-                    members::account_id.eq(account),
-                    members::user_id.eq(user),
-                    members::slot.eq(slot(n)),
-                    members::viewer.eq(true),
-                    members::technician.eq(false),
-                    members::admin.eq(n == administrator),
-                    members::profile_id.eq(profile),
-                    members::role_id.eq(role.map(|role| ids[role])),
-                    members::name_key.eq(name.to_lowercase()),
-                    members::search_text.eq(&email),
-                    members::two_factor.eq(true),
-                    members::joined_at.eq(now),
-                    members::last_activity_at.eq(now),
-                ))
-                .returning(members::id)
-                .get_result(c))?;
+        // Many rows at a time: each statement moves the version of the rules once.
+        let of: Vec<UserId> = (1..=role_of.len() as i64).map(UserId).collect();
+        let everybody: Vec<usize> = (0..role_of.len()).collect();
+        for some in everybody.chunks(1_000) {
+            let name = |n: usize| format!("Person {n:05} of Halden");
+            let email = |n: usize| format!("person.{n:05}@halden.example");
+            let rows: Vec<_> = some
+                .iter()
+                .map(|n| {
+                    (
+                        users::id.eq(of[*n]),
+                        users::email.eq(email(*n)),
+                        users::name.eq(name(*n)),
+                        users::home_account_id.eq(account),
+                        users::password.eq("none"),
+                        users::created_at.eq(now),
+                    )
+                })
+                .collect();
+            on_each!(tx.conn(), c => diesel::insert_into(users::table).values(rows).execute(c))?;
+            let rows: Vec<_> = some
+                .iter()
+                .map(|n| {
+                    (
+                        members::account_id.eq(account),
+                        members::user_id.eq(of[*n]),
+                        members::slot.eq(slot(*n)),
+                        members::viewer.eq(true),
+                        members::technician.eq(false),
+                        members::admin.eq(*n == administrator),
+                        members::profile_id.eq(if *n == reads_all { wide } else { profile }),
+                        members::role_id.eq(role_of[*n].map(|role| ids[role])),
+                        members::name_key.eq(name(*n).to_lowercase()),
+                        members::search_text.eq(email(*n)),
+                        members::two_factor.eq(true),
+                        members::joined_at.eq(now),
+                        members::last_activity_at.eq(now),
+                    )
+                })
+                .collect();
+            on_each!(tx.conn(), c => diesel::insert_into(members::table).values(rows).execute(c))?;
         }
         diesel::update(accounts_table::table.find(account))
             .set(accounts_table::next_slot.eq(role_of.len() as i32))

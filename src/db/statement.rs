@@ -24,8 +24,8 @@ enum Piece {
     Bytes(Vec<u8>),
     /// A table of numbers named `listed`, with one column `number`.
     Each(List<i32>),
-    /// A column is one of these.
-    OneOf(List<i64>),
+    /// The same with bigger numbers.
+    EachBig(List<i64>),
 }
 
 /// Numbers, and the same as SQLite takes them: a bind has to live as long as its statement.
@@ -100,9 +100,9 @@ impl Pieces {
         self.push(Piece::Each(List::of(numbers)))
     }
 
-    /// `IN (..)`, to stand after a column.
-    pub fn one_of(self, numbers: Vec<i64>) -> Pieces {
-        self.push(Piece::OneOf(List::of(numbers)))
+    /// The same with bigger numbers.
+    pub fn each_big(self, numbers: Vec<i64>) -> Pieces {
+        self.push(Piece::EachBig(List::of(numbers)))
     }
 
     /// All of another.
@@ -159,10 +159,10 @@ impl<ST> QueryFragment<Pg> for Statement<ST> {
                     out.push_bind_param::<Array<Integer>, _>(&list.numbers)?;
                     out.push_sql(") AS listed (number)");
                 }
-                Piece::OneOf(list) => {
-                    out.push_sql(" = ANY (");
+                Piece::EachBig(list) => {
+                    out.push_sql("unnest(");
                     out.push_bind_param::<Array<BigInt>, _>(&list.numbers)?;
-                    out.push_sql(")");
+                    out.push_sql(") AS listed (number)");
                 }
             }
         }
@@ -185,18 +185,17 @@ impl<ST> QueryFragment<Sqlite> for Statement<ST> {
                 Piece::Big(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Piece::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Piece::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
-                Piece::Each(list) => {
-                    out.push_sql("(SELECT value AS number FROM json_each(");
-                    out.push_bind_param::<Text, _>(list.json())?;
-                    out.push_sql(")) AS listed");
-                }
-                Piece::OneOf(list) => {
-                    out.push_sql(" IN (SELECT value FROM json_each(");
-                    out.push_bind_param::<Text, _>(list.json())?;
-                    out.push_sql("))");
-                }
+                Piece::Each(list) => each_of(&mut out, list.json())?,
+                Piece::EachBig(list) => each_of(&mut out, list.json())?,
             }
         }
         Ok(())
     }
+}
+
+fn each_of<'b>(out: &mut AstPass<'_, 'b, Sqlite>, json: &'b String) -> QueryResult<()> {
+    out.push_sql("(SELECT value AS number FROM json_each(");
+    out.push_bind_param::<Text, _>(json)?;
+    out.push_sql(")) AS listed");
+    Ok(())
 }

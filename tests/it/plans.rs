@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use insight::access::{Can, Environment, Tx, UseRecords, Visit};
-use insight::db::Conn;
 use insight::db::types::{RecordId, RoleId, Slot};
+use insight::db::{Conn, Target};
 use insight::permissions::{Level, Object, People, Reach, Rules};
 use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Plan, Sort, Test};
 use insight::records::{self, Desk};
@@ -96,7 +96,11 @@ async fn company(app: &TestApp, records: usize) -> Vec<Person> {
            CASE i % 3 WHEN 0 THEN '{{\"company\":\"Fjord\"}}' ELSE '{{}}' END FROM drawn"
     ))
     .expect("writes records");
-    app.sql("ANALYZE").expect("makes statistics");
+    let statistics = match app.database().target() {
+        Target::Postgres(_) => "VACUUM (ANALYZE)",
+        Target::Sqlite(_) => "ANALYZE",
+    };
+    app.sql(statistics).expect("makes statistics");
     people
 }
 
@@ -217,7 +221,7 @@ fn all_records(tx: &mut Tx<UseRecords>) -> insight::Result<Vec<Row>> {
 async fn every_plan_gives_the_pages_of_a_plain_filter(app: TestApp) {
     let people = company(&app, 1_300).await;
     let mut seen = Vec::new();
-    for n in [0, 1, 2, 3, 5, 38, 39] {
+    for n in [0, 1, 3, 5, 38] {
         let can = desk_of(&app, &people[n]);
         can.read(|tx| {
             let desk = open(tx)?;
@@ -246,7 +250,7 @@ async fn every_plan_gives_the_pages_of_a_plain_filter(app: TestApp) {
     }
     assert_eq!(
         seen,
-        [0, 38, 18, 18, 1, 18, 1],
+        [0, 38, 18, 1, 18],
         "the company is not as it was meant"
     );
 }
@@ -313,19 +317,25 @@ fn check_stream(
     Ok(())
 }
 
-/// Every list, count and lookup of one member.
-fn look_at_everything(tx: &mut Tx<UseRecords>) -> insight::Result<()> {
+/// Every list, count and lookup of one member; `done` after each.
+fn look_at_everything(
+    tx: &mut Tx<UseRecords>,
+    done: &mut dyn FnMut(&mut Tx<UseRecords>, &str),
+) -> insight::Result<()> {
     let desk = open(tx)?;
-    for query in queries(&desk) {
+    for (q, query) in queries(&desk).iter().enumerate() {
         for plan in PLANS {
-            let first = list::part_by(tx, &desk, &query, None, false, 50, plan)?;
-            let last = first.records.last().map(|record| list::key(&query, record));
+            let first = list::part_by(tx, &desk, query, None, false, 50, plan)?;
+            let last = first.records.last().map(|record| list::key(query, record));
             for back in [false, true] {
-                list::part_by(tx, &desk, &query, last.as_ref(), back, 50, plan)?;
+                list::part_by(tx, &desk, query, last.as_ref(), back, 50, plan)?;
             }
+            done(tx, &format!("query {q}, {plan:?}"));
         }
-        list::count(tx, &desk, &query, 10_000)?;
-        list::stream(tx, &desk, &query, None, 500)?;
+        list::count(tx, &desk, query, 10_000)?;
+        done(tx, &format!("query {q}, count"));
+        list::stream(tx, &desk, query, None, 500)?;
+        done(tx, &format!("query {q}, stream"));
     }
     for id in [1, 77, 1_000_000] {
         match records::find(tx, &desk, RecordId(id)) {
@@ -333,46 +343,54 @@ fn look_at_everything(tx: &mut Tx<UseRecords>) -> insight::Result<()> {
             Err(e) => return Err(e),
         }
     }
+    done(tx, "find");
     records::links::visible(tx, &desk, (1..90).map(RecordId))?;
+    done(tx, "links");
     Ok(())
 }
 
 async fn no_list_reads_all_records(app: TestApp) {
     let people = company(&app, 20_000).await;
-    for n in [0, 1, 3, 5, 38] {
+    for (n, generic) in [
+        (0, false),
+        (1, true),
+        (3, false),
+        (5, true),
+        (38, true),
+        (38, false),
+    ] {
         let can = desk_of(&app, &people[n]);
-        for generic in [false, true] {
-            can.read(|tx| {
-                match tx.conn() {
-                    Conn::Pg(_) => {
-                        if generic {
-                            // As after the fifth run of a prepared statement.
-                            tx.conn()
-                                .batch_execute("SET LOCAL plan_cache_mode = force_generic_plan")?;
-                        }
-                        let before = scans_of_all(tx.conn());
-                        look_at_everything(tx)?;
-                        assert_eq!(scans_of_all(tx.conn()), before, "member {n}");
-                        // The count finds what it looks for.
-                        all_records(tx)?;
-                        assert_eq!(scans_of_all(tx.conn()), before + 1);
+        can.read(|tx| {
+            match tx.conn() {
+                Conn::Pg(_) => {
+                    if generic {
+                        // As after the fifth run of a prepared statement.
+                        tx.conn()
+                            .batch_execute("SET LOCAL plan_cache_mode = force_generic_plan")?;
                     }
-                    Conn::Sqlite(_) => {
-                        let statements = statements_of(tx, look_at_everything)?;
-                        assert!(statements.len() > 20, "{}", statements.len());
-                        for statement in statements {
-                            let steps = explained(tx.conn(), &statement);
-                            let whole = steps.iter().any(|step| reads_all(step));
-                            assert!(!whole, "{statement}\n{}", steps.join("\n"));
-                        }
-                        let steps = explained(tx.conn(), "SELECT data FROM records");
-                        assert!(steps.iter().any(|step| reads_all(step)), "{steps:?}");
-                    }
+                    look_at_everything(tx, &mut |tx, what| {
+                        assert_eq!(scans_of_all(tx.conn()), 0, "member {n}, {what}");
+                    })?;
+                    // The count finds what it looks for.
+                    all_records(tx)?;
+                    assert_eq!(scans_of_all(tx.conn()), 1);
                 }
-                Ok(())
-            })
-            .expect("reads");
-        }
+                Conn::Sqlite(_) => {
+                    let statements =
+                        statements_of(tx, |tx| look_at_everything(tx, &mut |_, _| {}))?;
+                    assert!(statements.len() > 20, "{}", statements.len());
+                    for statement in statements {
+                        let steps = explained(tx.conn(), &statement);
+                        let whole = steps.iter().any(|step| reads_all(step));
+                        assert!(!whole, "{statement}\n{}", steps.join("\n"));
+                    }
+                    let steps = explained(tx.conn(), "SELECT data FROM records");
+                    assert!(steps.iter().any(|step| reads_all(step)), "{steps:?}");
+                }
+            }
+            Ok(())
+        })
+        .expect("reads");
     }
 }
 

@@ -56,9 +56,9 @@ fn costs(conn: &Conn) -> Costs {
             query: 120.0,
         },
         Conn::Sqlite(_) => Costs {
-            step: 0.4,
+            step: 0.3,
             head: 2.0,
-            query: 10.0,
+            query: 15.0,
         },
     }
 }
@@ -72,11 +72,10 @@ pub(super) fn next(
     plan: Plan,
 ) -> Result<(Vec<Entry>, bool)> {
     let mut found: Vec<Entry> = Vec::new();
-    let stretches = Stretches::of(seen);
     let mut from = scan.clone();
     while found.len() < size {
         let wanted = (size - found.len()).min(ROUND);
-        let (more, over) = round(conn, &from, seen, &stretches, wanted, plan)?;
+        let (more, over) = round(conn, &from, seen, wanted, plan)?;
         if let Some(last) = more.last() {
             from = scan.after(last);
         }
@@ -92,18 +91,18 @@ fn round(
     conn: &mut Conn,
     scan: &Scan,
     seen: &Slots,
-    stretches: &Stretches,
     wanted: usize,
     plan: Plan,
 ) -> Result<(Vec<Entry>, bool)> {
-    if plan == Plan::Probe || (plan == Plan::Adaptive && stretches.owned.len() <= FEW) {
-        return probe(conn, scan, stretches, wanted);
+    let members = seen.len();
+    if plan == Plan::Probe || (plan == Plan::Adaptive && members <= FEW) {
+        return probe(conn, scan, &Stretches::of(seen), wanted);
     }
     if plan == Plan::Merge {
-        return merge(conn, scan, stretches, wanted);
+        return merge(conn, scan, &Stretches::of(seen), wanted);
     }
     let costs = costs(conn);
-    let merging = costs.head * stretches.len() as f64 + 2.0 * costs.query;
+    let merging = 2.0 * costs.head * members as f64 + 2.0 * costs.query;
     let mut found = Vec::new();
     let mut from = scan.clone();
     let mut budget = FIRST_WALK.max(4 * wanted);
@@ -126,7 +125,7 @@ fn round(
         let rest = missing * walked_in_all as f64 / (found.len() as f64 + 0.5);
         let spent = walked_in_all as f64 * costs.step;
         if rest * costs.step + costs.query > merging || spent > merging {
-            let (more, over) = merge(conn, &from, stretches, wanted)?;
+            let (more, over) = merge(conn, &from, &Stretches::of(seen), wanted)?;
             found.extend(more);
             return Ok(cut(found, over, wanted));
         }

@@ -111,10 +111,6 @@ impl Stretches {
             made: each,
         }
     }
-
-    pub fn len(&self) -> usize {
-        self.owned.len() + self.made.len()
-    }
 }
 
 impl Scan {
@@ -244,8 +240,7 @@ impl Scan {
         load_records(conn, statement)
     }
 
-    /// Up to `limit` entries that somebody sees among the next `budget`. The last is where the walk stopped, seen or
-    /// not, when the budget was spent before.
+    /// Up to `limit` entries that somebody sees among the next `budget`.
     pub fn walk(
         &self,
         conn: &mut Conn,
@@ -259,7 +254,7 @@ impl Scan {
         }
     }
 
-    /// The database tests the bits: an entry that is not seen never leaves it.
+    /// The database tests the entries: one that is not seen never leaves it.
     fn walk_there(
         &self,
         conn: &mut Conn,
@@ -307,7 +302,8 @@ impl Scan {
         })
     }
 
-    /// Beside the program, every entry is tested here, a batch at a time.
+    /// The same on SQLite, which knows no bits: a byte for each slot. Where the walk stopped is asked for only when the
+    /// budget was spent; counting steps would cost more than all the rest.
     fn walk_here(
         &self,
         conn: &mut Conn,
@@ -315,37 +311,41 @@ impl Scan {
         budget: usize,
         limit: usize,
     ) -> Result<Walked> {
-        let mut walked = Walked {
-            entries: Vec::new(),
-            last: None,
-            over: false,
-            steps: 0,
-        };
-        let mut scan = self.clone();
-        let mut batch = (2 * limit).clamp(64, 2_048);
-        while walked.steps < budget && walked.entries.len() < limit && !walked.over {
-            // Two sizes and the rest: few statements to keep prepared.
-            let size = batch.min(budget - walked.steps);
-            let found = scan.entries(conn, size)?;
-            walked.over = found.len() < size;
-            batch = 2_048;
-            for entry in found {
-                walked.steps += 1;
-                let sees = seen.contains(entry.owner) || seen.contains(entry.creator);
-                if sees && walked.entries.len() < limit {
-                    walked.entries.push(entry.clone());
-                }
-                if walked.entries.len() == limit {
-                    walked.over = false;
-                    break;
-                }
-                walked.last = Some(entry);
-            }
-            if let Some(last) = &walked.last {
-                scan = self.after(last);
-            }
+        let mut bytes = vec![0; seen.bytes().len() * 8];
+        for slot in seen.iter() {
+            bytes[slot.index()] = 1;
         }
-        Ok(walked)
+        let order = self.ordered();
+        let statement = Pieces::default()
+            .sql(self.columns())
+            .sql("(")
+            .sql(self.columns())
+            .then(self.range(Of::All))
+            .sql(format!("{order} LIMIT {budget}) WHERE substr("))
+            .bytes(bytes.clone())
+            .sql(", owner_slot + 1, 1) = x'01' OR (creator_slot <> owner_slot AND substr(")
+            .bytes(bytes)
+            .sql(format!(", creator_slot + 1, 1) = x'01') LIMIT {limit}"));
+        let entries = self.load_entries(conn, statement)?;
+        if entries.len() == limit {
+            return Ok(Walked {
+                last: entries.last().cloned(),
+                entries,
+                over: false,
+                steps: budget,
+            });
+        }
+        let statement = Pieces::default()
+            .sql(self.columns())
+            .then(self.range(Of::All))
+            .sql(format!("{order} LIMIT 1 OFFSET {}", budget - 1));
+        let last = self.load_entries(conn, statement)?.pop();
+        Ok(Walked {
+            entries,
+            over: last.is_none(),
+            last,
+            steps: budget,
+        })
     }
 
     /// The next entries, seen or not.
@@ -529,6 +529,8 @@ impl Scan {
         let statement = Pieces::default()
             .sql("SELECT COUNT(*) FROM (SELECT 1 FROM ")
             .then(self.range(Of::All))
+            // Any order will do; this one keeps the planner at the index.
+            .sql(self.ordered())
             .sql(format!(" LIMIT {cap}) AS counted"));
         load_count(conn, statement)
     }
@@ -705,14 +707,25 @@ pub(super) fn records<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<
     let account = tx.account();
     let mut found = std::collections::HashMap::with_capacity(ids.len());
     for some in ids.chunks(1_000) {
-        let statement = Pieces::default()
+        let numbers = some.iter().map(|id| id.0).collect();
+        let each = Pieces::default()
             .sql("SELECT ")
             .sql(RECORD)
-            .sql(" FROM records")
-            .sql(" WHERE account_id = ")
+            .sql(" FROM ")
+            .each_big(numbers)
+            .sql(" CROSS JOIN ");
+        let row = Pieces::default()
+            .sql("records WHERE account_id = ")
             .big(account.0)
-            .sql(" AND id")
-            .one_of(some.iter().map(|id| id.0).collect());
+            .sql(" AND id = listed.number");
+        // One look-up for each, however many there are: a planner left to itself reads a small table from end to end.
+        let statement = match tx.conn() {
+            Conn::Pg(_) => each
+                .sql("LATERAL (SELECT * FROM ")
+                .then(row)
+                .sql(" LIMIT 1) AS one"),
+            Conn::Sqlite(_) => each.then(row),
+        };
         for record in load_records(tx.conn(), statement)? {
             found.insert(record.id, record);
         }

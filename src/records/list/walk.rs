@@ -241,6 +241,12 @@ pub(super) fn count<P: InAccount>(
         Reach::Everything => return Ok((scan.count(tx.conn(), cap)?, true)),
         Reach::Of(seen) => seen,
     };
+    if !query.prefix.is_empty() {
+        let walked = scan.walk(tx.conn(), seen, FOUND_LIMIT, cap.min(FOUND_LIMIT))?;
+        if walked.over || walked.entries.len() >= cap {
+            return Ok((walked.entries.len(), true));
+        }
+    }
     let slots: Vec<Slot> = seen.iter().collect();
     let owned = scan.count_owned(tx.conn(), &slots, cap)?;
     if owned >= cap {
