@@ -107,6 +107,9 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
 }
 
 fn other_accounts(visit: &Visit, caller: &Caller) -> Result<Vec<(AccountId, String)>> {
+    if !caller.has_other_accounts {
+        return Ok(Vec::new());
+    }
     visit.with_reader(|conn| {
         Ok(members::table
             .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))
@@ -127,9 +130,10 @@ fn menu(caller: &Caller, path: &str) -> Vec<MenuGroup> {
         let Some(menu) = route.menu.filter(|_| route.needs.held_by(caller)) else {
             continue;
         };
-        let href = route
-            .path
-            .replace("{environment}", caller.environment.slug());
+        let href = match route.path.split_once("{environment}") {
+            Some((before, after)) => format!("{before}{}{after}", caller.environment.slug()),
+            None => route.path.to_owned(),
+        };
         let current = path == href
             || path
                 .strip_prefix(&href)
