@@ -27,6 +27,7 @@ mod member_actions;
 mod members;
 mod menu;
 mod migrations;
+mod plans;
 mod product_mail;
 mod product_updates;
 mod races;
