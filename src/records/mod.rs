@@ -9,6 +9,7 @@ pub mod draft;
 pub mod history;
 pub mod links;
 pub mod list;
+pub mod pages;
 pub mod people;
 
 use std::collections::BTreeMap;
