@@ -12,8 +12,8 @@ pub(crate) use caller::IDLE;
 pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
 pub use permissions::{
-    Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, Needs, Operator, Permission, Proof,
-    SignedIn, System, UseRecords, ViewAuditLog,
+    Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, ManagePermissions, Needs, Operator,
+    Permission, Proof, SignedIn, System, UseRecords, ViewAuditLog,
 };
 pub use tx::{Actor, Tx};
 

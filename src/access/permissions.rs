@@ -197,6 +197,8 @@ macro_rules! permissions {
 permissions! {
     /// Shared > Insight users: members, invitations, subscribers.
     ManageMembers: "Insight users", "Administrators open it.", |caller| caller.roles.admin;
+    /// System Settings > Permissions and Users: roles, profiles, sharing, page layouts, fields.
+    ManagePermissions: "Permissions", "Administrators open it.", |caller| caller.roles.admin;
     /// System Settings > Audit log.
     ViewAuditLog: "Audit log", "Administrators open it.", |caller| caller.roles.admin;
 }

@@ -16,10 +16,7 @@ use crate::credentials::throttle::{self, Bucket};
 use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, MemberId, ProfileId, RoleId, Slot, Timestamp, UserId};
 use crate::schema::{accounts, devices, members, profiles, users};
-use crate::{App, Error, Result, db, invitations, on_each};
-
-/// Name of the profile that every account has and that cannot be deleted.
-pub const STANDARD_PROFILE: &str = "Standard User";
+use crate::{App, Error, Result, db, invitations, on_each, permissions};
 
 /// Makes an account with its standard data and the first entry of its audit log.
 pub fn create<P: Proof>(tx: &mut Tx<P>, name: &str) -> Result<AccountId> {
@@ -32,13 +29,7 @@ pub fn create<P: Proof>(tx: &mut Tx<P>, name: &str) -> Result<AccountId> {
         ))
         .returning(accounts::id)
         .get_result(tx.conn())?;
-    diesel::insert_into(profiles::table)
-        .values((
-            profiles::account_id.eq(account),
-            profiles::name.eq(STANDARD_PROFILE),
-            profiles::standard.eq(true),
-        ))
-        .execute(tx.conn())?;
+    permissions::standard::create(tx, account)?;
     audit::record(
         tx,
         account,

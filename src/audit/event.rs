@@ -1,5 +1,7 @@
 //! What the audit log can say. An entry keeps the event as JSON; its sentence is made when it is read.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! events {
@@ -50,6 +52,26 @@ events! {
     OperatorMarked { name: String, email: String } = "operator.marked", "Operator marked";
     RecordDeleted { environment: String, object: String, number: i64, name: String } = "record.deleted", "Record deleted";
     AuditLogExported { filter: String } = "audit-log.exported", "Audit log exported";
+    RoleAdded { role: String, changes: Vec<Change> } = "role.added", "Role added";
+    RoleChanged { role: String, changes: Vec<Change> } = "role.changed", "Role changed";
+    RoleDeleted { role: String, replacement: Option<String>, changes: Vec<Change> } = "role.deleted", "Role deleted";
+    RoleAssigned { role: Option<String>, changes: Vec<Change> } = "role.assigned", "Role assigned";
+    ProfileAdded { profile: String, copy_of: Option<String>, changes: Vec<Change> } = "profile.added", "Profile added";
+    ProfileChanged { profile: String, changes: Vec<Change> } = "profile.changed", "Profile changed";
+    ProfileDeleted { profile: String, replacement: String, changes: Vec<Change> } = "profile.deleted", "Profile deleted";
+    ProfileAssigned { profile: String, changes: Vec<Change> } = "profile.assigned", "Profile assigned";
+    SharingRuleAdded { rule: String, changes: Vec<Change> } = "sharing-rule.added", "Sharing rule added";
+    SharingRuleChanged { rule: String, changes: Vec<Change> } = "sharing-rule.changed", "Sharing rule changed";
+    SharingRuleDeleted { rule: String, changes: Vec<Change> } = "sharing-rule.deleted", "Sharing rule deleted";
+    OrganizationWideSharingChanged { changes: Vec<Change> } = "organization-wide-sharing.changed", "Organization-wide sharing changed";
+    LayoutAdded { layout: String, object: String, copy_of: String } = "page-layout.added", "Page layout added";
+    LayoutChanged { layout: String, object: String, changes: Vec<Change> } = "page-layout.changed", "Page layout changed";
+    LayoutDeleted { layout: String, object: String, replacement: Option<String>, changes: Vec<Change> } = "page-layout.deleted", "Page layout deleted";
+    FieldAdded { field: String, object: String, changes: Vec<Change> } = "field.added", "Field added";
+    FieldChanged { field: String, object: String, changes: Vec<Change> } = "field.changed", "Field changed";
+    FieldRetired { field: String, object: String } = "field.retired", "Field retired";
+    FieldRestored { field: String, object: String } = "field.restored", "Field restored";
+    ExportChanged { name: String, email: String, on: bool } = "member.export", "Export permission changed";
 }
 
 impl Event {
@@ -147,6 +169,76 @@ impl Event {
                 name,
             } => format!("Deleted {object} {number}, {name}, in {environment}"),
             AuditLogExported { filter } => format!("Exported the audit log as CSV ({filter})"),
+            RoleAdded { role, .. } => format!("Added the role {role}"),
+            RoleChanged { role, .. } => format!("Changed the role {role}"),
+            RoleDeleted {
+                role, replacement, ..
+            } => match replacement {
+                Some(other) => format!("Deleted the role {role}; {other} replaces it"),
+                None => format!("Deleted the role {role}"),
+            },
+            RoleAssigned { role, changes } => match role {
+                Some(role) => format!("Assigned {} to the role {role}", members(changes)),
+                None => format!("Took {} out of their roles", members(changes)),
+            },
+            ProfileAdded {
+                profile, copy_of, ..
+            } => match copy_of {
+                Some(other) => format!("Added the profile {profile}, a copy of {other}"),
+                None => format!("Added the profile {profile}"),
+            },
+            ProfileChanged { profile, .. } => format!("Changed the profile {profile}"),
+            ProfileDeleted {
+                profile,
+                replacement,
+                ..
+            } => format!("Deleted the profile {profile}; {replacement} replaces it"),
+            ProfileAssigned { profile, changes } => {
+                format!("Assigned {} to the profile {profile}", members(changes))
+            }
+            SharingRuleAdded { rule, .. } => format!("Added the sharing rule {rule}"),
+            SharingRuleChanged { rule, .. } => format!("Changed the sharing rule {rule}"),
+            SharingRuleDeleted { rule, .. } => format!("Deleted the sharing rule {rule}"),
+            OrganizationWideSharingChanged { changes } => match changes.as_slice() {
+                [one] => format!("Changed organization-wide sharing of {}", one.what),
+                some => format!(
+                    "Changed organization-wide sharing of {} objects",
+                    some.len()
+                ),
+            },
+            LayoutAdded {
+                layout,
+                object,
+                copy_of,
+            } => format!("Added the page layout {layout} of {object}, a copy of {copy_of}"),
+            LayoutChanged { layout, object, .. } => {
+                format!("Changed the page layout {layout} of {object}")
+            }
+            LayoutDeleted {
+                layout,
+                object,
+                replacement,
+                ..
+            } => match replacement {
+                Some(other) => {
+                    format!("Deleted the page layout {layout} of {object}; {other} replaces it")
+                }
+                None => format!("Deleted the page layout {layout} of {object}"),
+            },
+            FieldAdded { field, object, .. } => format!("Added the field {field} to {object}"),
+            FieldChanged { field, object, .. } => format!("Changed the field {field} of {object}"),
+            FieldRetired { field, object } => format!("Retired the field {field} of {object}"),
+            FieldRestored { field, object } => format!("Restored the field {field} of {object}"),
+            ExportChanged {
+                name,
+                email,
+                on: true,
+            } => format!("Gave {name} ({email}) the Export permission"),
+            ExportChanged {
+                name,
+                email,
+                on: false,
+            } => format!("Took the Export permission of {name} ({email}) away"),
         }
     }
 
@@ -198,23 +290,50 @@ impl Event {
                 vec![Change::new("Product updates", "On", "Off")]
             }
             OperatorMarked { .. } => vec![Change::new("Operator", "No", "Yes")],
+            RoleAdded { changes, .. }
+            | RoleChanged { changes, .. }
+            | RoleDeleted { changes, .. }
+            | RoleAssigned { changes, .. }
+            | ProfileAdded { changes, .. }
+            | ProfileChanged { changes, .. }
+            | ProfileDeleted { changes, .. }
+            | ProfileAssigned { changes, .. }
+            | SharingRuleAdded { changes, .. }
+            | SharingRuleChanged { changes, .. }
+            | SharingRuleDeleted { changes, .. }
+            | OrganizationWideSharingChanged { changes }
+            | LayoutChanged { changes, .. }
+            | LayoutDeleted { changes, .. }
+            | FieldAdded { changes, .. }
+            | FieldChanged { changes, .. } => changes.clone(),
+            ExportChanged { on: true, .. } => vec![Change::new("Export", "No", "Yes")],
+            ExportChanged { on: false, .. } => vec![Change::new("Export", "Yes", "No")],
             _ => Vec::new(),
         }
     }
 }
 
+/// "1 member", "7 members".
+fn members(changes: &[Change]) -> String {
+    match changes.len() {
+        1 => "1 member".to_owned(),
+        n => format!("{n} members"),
+    }
+}
+
 /// One value before and after; an empty one was not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     pub before: String,
     pub after: String,
 }
 
 impl Change {
-    fn new(what: &'static str, before: &str, after: &str) -> Change {
+    /// `what` went from `before` to `after`.
+    pub fn new(what: impl Into<Cow<'static, str>>, before: &str, after: &str) -> Change {
         Change {
-            what,
+            what: what.into(),
             before: before.to_owned(),
             after: after.to_owned(),
         }

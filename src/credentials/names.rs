@@ -1,4 +1,4 @@
-//! Names of people and companies, cleaned so that they cannot forge a mail header, an audit line or the order of a
+//! Names of people, companies and their settings, cleaned so that they cannot forge a mail header, an audit line or the order of a
 //! line of text.
 
 use std::fmt;
@@ -65,6 +65,10 @@ macro_rules! name {
 
 name!(PersonName, "The name of a person, 1 to 100 code points.");
 name!(CompanyName, "The name of a company, 1 to 100 code points.");
+name!(
+    SettingName,
+    "The name of a role, a profile, a page layout, a sharing rule or a field, 1 to 100 code points."
+);
 
 fn clean(typed: &str) -> Result<String, NameProblem> {
     let typed = typed.trim();

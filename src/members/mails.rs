@@ -4,9 +4,9 @@ use askama::Template;
 
 use super::{Member, administrators};
 use crate::Result;
-use crate::access::{ManageMembers, PlatformRoles, Tx};
+use crate::access::{ManageMembers, PlatformRoles, Proof, Tx};
 use crate::credentials::tokens::Token;
-use crate::db::types::Timestamp;
+use crate::db::types::{AccountId, Timestamp};
 use crate::mail::{self, Content, Message, Priority};
 
 /// Administrators who are told about a reset. Accounts with more of them have an audit log to read.
@@ -23,9 +23,13 @@ struct Deed {
 
 impl Deed {
     fn of(tx: &Tx<ManageMembers>) -> Deed {
+        Deed::in_account(tx, &tx.me().account_name)
+    }
+
+    fn in_account<P: Proof>(tx: &Tx<P>, account: &str) -> Deed {
         let actor = tx.actor();
         Deed {
-            account: tx.me().account_name.clone(),
+            account: account.to_owned(),
             actor: actor.name.clone(),
             when: utc(tx.now()),
             address: actor.address.clone(),
@@ -46,6 +50,16 @@ fn send(
     content: Content,
 ) -> Result<()> {
     let account = tx.account();
+    send_in(tx, account, kind, to, content)
+}
+
+fn send_in<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    kind: &'static str,
+    to: &Member,
+    content: Content,
+) -> Result<()> {
     mail::send(
         tx,
         &Message {
@@ -80,8 +94,14 @@ struct RolesHtml<'a> {
 }
 
 /// Tells a member that their platform roles changed.
-pub fn roles_changed(tx: &mut Tx<ManageMembers>, to: &Member, after: PlatformRoles) -> Result<()> {
-    let deed = &Deed::of(tx);
+pub fn roles_changed<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    account_name: &str,
+    to: &Member,
+    after: PlatformRoles,
+) -> Result<()> {
+    let deed = &Deed::in_account(tx, account_name);
     let (name, before, after) = (&to.name, &to.roles.sentence(), &after.sentence());
     let content = Content::new(
         format!("Your platform roles in {} have changed", deed.account),
@@ -98,7 +118,7 @@ pub fn roles_changed(tx: &mut Tx<ManageMembers>, to: &Member, after: PlatformRol
             after,
         },
     )?;
-    send(tx, "roles-changed", to, content)
+    send_in(tx, account, "roles-changed", to, content)
 }
 
 #[derive(Template)]

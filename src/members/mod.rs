@@ -10,12 +10,12 @@ mod remove;
 pub mod remove_pages;
 mod reset;
 pub mod reset_pages;
-mod roles;
+pub(crate) mod roles;
 pub mod roles_pages;
 
 use diesel::prelude::*;
 
-use crate::access::{InAccount, PlatformRoles, Tx};
+use crate::access::{InAccount, PlatformRoles, Proof, Tx};
 use crate::credentials::email::Email;
 use crate::db::Backend;
 use crate::db::types::{AccountId, MemberId, Timestamp, UserId};
@@ -65,8 +65,12 @@ type Query<'a> = members::BoxedQuery<'a, Backend>;
 /// The active members of the account. Filters on yes or no name the bare column: SQLite does not see that `admin = ?`
 /// fits an index of administrators.
 fn active<P: InAccount>(tx: &Tx<P>) -> Query<'static> {
+    active_in(tx.account())
+}
+
+fn active_in(account: AccountId) -> Query<'static> {
     members::table
-        .filter(members::account_id.eq(tx.account()))
+        .filter(members::account_id.eq(account))
         .filter(members::removed_at.is_null())
         .into_boxed::<Backend>()
 }
@@ -85,6 +89,10 @@ type Person = (String, String, AccountId, bool);
 /// primary key.
 fn load<P: InAccount>(tx: &mut Tx<P>, query: Query<'_>) -> Result<Vec<Member>> {
     let account = tx.account();
+    load_in(tx, account, query)
+}
+
+fn load_in<P: Proof>(tx: &mut Tx<P>, account: AccountId, query: Query<'_>) -> Result<Vec<Member>> {
     let rows: Vec<(Row, Person)> = query
         .inner_join(users::table)
         .select((
@@ -214,7 +222,7 @@ fn last(member: &Member) -> String {
 }
 
 /// Up to two administrators of an account who can sign in.
-fn able_administrators<P: InAccount>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<MemberId>> {
+fn able_administrators<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<MemberId>> {
     Ok(members::table
         .filter(members::account_id.eq(account))
         .filter(members::admin.and(members::two_factor))

@@ -2,11 +2,11 @@
 
 use diesel::prelude::*;
 
-use super::{Member, Rules, find, mails};
-use crate::access::{ManageMembers, PlatformRoles, Tx};
+use super::{Member, Rules, active_in, find, last, load_in, mails};
+use crate::access::{ManageMembers, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
-use crate::db::types::MemberId;
-use crate::schema::members;
+use crate::db::types::{AccountId, MemberId};
+use crate::schema::{accounts, members};
 use crate::{Error, Result};
 
 /// What came of it.
@@ -39,9 +39,55 @@ pub fn change(
         return Err(Error::Refused(why));
     }
     let account = tx.account();
+    let account_name = tx.me().account_name.clone();
+    write(tx, account, &account_name, &member, wanted)?;
+    Ok(Outcome::Changed(member))
+}
+
+/// Takes Admin away from administrators whose account is locked, as on Manage roles; the last who can sign in is
+/// refused.
+pub(crate) fn take_administrator<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    ids: &[MemberId],
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = active_in(account).filter(members::admin);
+    let all = load_in(tx, account, query)?;
+    let (chosen, others): (Vec<Member>, Vec<Member>) =
+        all.into_iter().partition(|member| ids.contains(&member.id));
+    if !others.iter().any(|member| member.two_factor)
+        && let Some(member) = chosen.iter().find(|member| member.two_factor)
+    {
+        return Err(Error::Refused(last(member)));
+    }
+    let account_name: String = accounts::table
+        .filter(accounts::id.eq(account))
+        .select(accounts::name)
+        .first(tx.conn())?;
+    for member in chosen {
+        let wanted = PlatformRoles {
+            admin: false,
+            ..member.roles
+        };
+        write(tx, account, &account_name, &member, wanted)?;
+    }
+    Ok(())
+}
+
+/// State, audit entry and mail.
+fn write<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    account_name: &str,
+    member: &Member,
+    wanted: PlatformRoles,
+) -> Result<()> {
     diesel::update(members::table)
         .filter(members::account_id.eq(account))
-        .filter(members::id.eq(id))
+        .filter(members::id.eq(member.id))
         .set((
             members::viewer.eq(wanted.viewer),
             members::technician.eq(wanted.technician),
@@ -58,6 +104,5 @@ pub fn change(
             after: wanted.sentence(),
         },
     )?;
-    mails::roles_changed(tx, &member, wanted)?;
-    Ok(Outcome::Changed(member))
+    mails::roles_changed(tx, account, account_name, member, wanted)
 }

@@ -2,14 +2,23 @@
 //! fields, sharing what is opened beyond that.
 //!
 //! [`objects`], [`slots`], [`model`], [`fields`] and [`decide`] know neither SQL nor HTTP, so that the decision can be
-//! tested by the million; [`load`] fills them from the database.
+//! tested by the million; [`load`] fills them from the database. [`setup`] is where administrators change them.
 
+pub mod custom_fields;
 pub mod decide;
 pub mod fields;
+pub mod layouts;
 pub mod load;
+pub mod members;
 pub mod model;
 pub mod objects;
+pub mod organization_wide;
+pub mod profiles;
+pub mod roles;
+pub mod setup;
+pub mod sharing_rules;
 pub mod slots;
+pub mod standard;
 
 pub use decide::{Action, Because, Grant, People, Reach, Verdict};
 pub use fields::{FieldSet, Shown};

@@ -12,7 +12,7 @@ UPDATE members SET slot = numbered.slot
   FROM (SELECT id, row_number() OVER (PARTITION BY account_id ORDER BY id) - 1 AS slot FROM members) AS numbered
   WHERE numbered.id = members.id;
 UPDATE accounts SET next_slot = (SELECT count(*) FROM members WHERE members.account_id = accounts.id);
-ALTER TABLE members ADD UNIQUE (account_id, slot);
+CREATE UNIQUE INDEX members_by_slot ON members (account_id, slot);
 
 -- object: 0 Contact, 1 Organization, 2 Lead, 3 Opportunity, 4 Project, 5 Task. level: 0 none, 1 read, 2 write.
 
