@@ -123,7 +123,7 @@ fn other_accounts(visit: &Visit, caller: &Caller) -> Result<Vec<(AccountId, Stri
 
 /// The part of a path that both environments have: a record belongs to one, its list to both.
 fn in_both(rest: &str) -> &str {
-    let mut slashes = rest.match_indices('/').skip(3).map(|(at, _)| at);
+    let mut slashes = rest.match_indices('/').skip(2).map(|(at, _)| at);
     match slashes.next() {
         Some(end) if rest.starts_with(RECORDS) && &rest[end..] != "/new" => &rest[..end],
         _ => rest,

@@ -15,6 +15,8 @@ const BESIDE: usize = 3;
 pub struct Filter {
     pub id: String,
     pub label: String,
+    /// The label inside a sentence.
+    pub word: String,
     pub control: Control,
 }
 
@@ -92,6 +94,7 @@ impl Filters {
             Ok(Filter {
                 id: id.to_owned(),
                 label: label.to_owned(),
+                word: label.to_lowercase(),
                 control: Control::Select(chosen(options, typed)),
             })
         };
@@ -151,7 +154,12 @@ fn of_field(field: &Shown, query: &Form) -> Result<Filter> {
         Kind::Link(_) => format!("{} (number)", field.label()),
         _ => field.label().to_owned(),
     };
-    Ok(Filter { id, label, control })
+    Ok(Filter {
+        id,
+        label,
+        word,
+        control,
+    })
 }
 
 /// A label inside a sentence; abbreviations stay.

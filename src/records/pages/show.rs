@@ -188,8 +188,13 @@ fn entry(
         name if name.is_empty() => Value::Nothing,
         name => Value::Text(name),
     };
-    let changes: Vec<Line> = version
-        .changes
+    let mut changed = version.changes;
+    // In the order of the page; whom it was assigned to comes last.
+    changed.sort_by_key(|change| match change {
+        Changed::Field { field, .. } => desk.fields().iter().position(|known| known == field),
+        Changed::Assigned { .. } => Some(usize::MAX),
+    });
+    let changes: Vec<Line> = changed
         .into_iter()
         .map(|change| match change {
             Changed::Field {
