@@ -11,6 +11,7 @@ pub mod history;
 pub mod jobs;
 pub mod links;
 pub mod list;
+pub mod pages;
 pub mod people;
 pub mod transfer;
 
