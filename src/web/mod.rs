@@ -10,6 +10,7 @@ pub mod form;
 pub mod frame;
 pub mod metrics;
 pub mod paging;
+mod pieces;
 pub mod request;
 pub mod server;
 mod session_store;

@@ -2,15 +2,13 @@
 //! answer with every header a browser needs to defend its user.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_session::config::CookieContentSecurity;
 use actix_session::{Session, SessionMiddleware};
-use actix_web::body::{BodySize, BodyStream, MessageBody};
+use actix_web::body::BodyStream;
 use actix_web::cookie::{Cookie, Key, SameSite};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::StatusCode;
@@ -21,6 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use futures_util::StreamExt;
 
 use super::answer::{self, Answer, Body, SessionChange};
+use super::pieces::Pieces;
 use super::request::{Form, Request};
 use super::session_store::{TOKEN, TokenStore};
 use super::{address, assets, csrf, errors, frame, upload};
@@ -509,37 +508,6 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
             out.content_type(mime)
                 .body(BodyStream::new(Box::pin(pieces)))
         }
-    }
-}
-
-/// A body of a known length in three pieces.
-struct Pieces {
-    length: u64,
-    rest: std::array::IntoIter<web::Bytes, 3>,
-}
-
-impl Pieces {
-    fn new(pieces: [web::Bytes; 3]) -> Pieces {
-        Pieces {
-            length: pieces.iter().map(|piece| piece.len() as u64).sum(),
-            rest: pieces.into_iter(),
-        }
-    }
-}
-
-impl MessageBody for Pieces {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.length)
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
-        // An empty piece would end the body.
-        Poll::Ready(self.rest.find(|piece| !piece.is_empty()).map(Ok))
     }
 }
 
