@@ -68,7 +68,11 @@ async fn measure(name: &str, backend: Backend, rows: usize) {
 
     let started = Instant::now();
     posted(&ada, "job").await;
-    until(&installation, "SELECT count(*) FROM exports WHERE state = 'done' AND NOT direct").await;
+    until(
+        &installation,
+        "SELECT count(*) FROM exports WHERE state = 'done' AND NOT direct",
+    )
+    .await;
     println!(
         "{name}: the same as a job: {:.1} s, peak {} MB",
         started.elapsed().as_secs_f64(),
@@ -86,7 +90,11 @@ async fn measure(name: &str, backend: Backend, rows: usize) {
         let started = Instant::now();
         let fields = [("step", step), ("column-0", "name"), ("column-1", "notes")];
         ada.post(&path, &fields).await.expect_status(303);
-        until(&installation, &format!("SELECT count(*) FROM imports WHERE state = '{state}'")).await;
+        until(
+            &installation,
+            &format!("SELECT count(*) FROM imports WHERE state = '{state}'"),
+        )
+        .await;
         println!(
             "{name}: {IMPORTED} rows {state}: {:.1} s, peak {} MB",
             started.elapsed().as_secs_f64(),
@@ -144,7 +152,9 @@ fn peak_mb(port: u16) -> u64 {
         .flatten()
         .filter_map(|process| {
             let environment = std::fs::read(process.path().join("environ")).ok()?;
-            let ours = environment.split(|b| *b == 0).any(|v| v == listens.as_bytes());
+            let ours = environment
+                .split(|b| *b == 0)
+                .any(|v| v == listens.as_bytes());
             let status = std::fs::read_to_string(process.path().join("status")).ok()?;
             let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
             let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
