@@ -15,6 +15,7 @@ mod export;
 mod first_start;
 mod harness;
 mod http;
+mod import;
 mod invitations;
 mod inviting;
 mod joining;
