@@ -1,4 +1,4 @@
-//! What happens without a request: mail, housekeeping. Every process may run it; work is
+//! What happens without a request: mail, exports and imports, housekeeping. Every process may run it; work is
 //! claimed in the database, so that none of it is done twice.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::commands::keys;
 use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
-use crate::{App, Error, Result, audit, invitations, mail, subscribers};
+use crate::{App, Error, Result, audit, invitations, mail, records, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -19,8 +19,9 @@ const HOUSEKEEPING: u64 = 720;
 
 /// Runs the mail worker and the jobs until `stop` says so.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
-    let (mail, ()) = tokio::join!(
+    let (mail, (), ()) = tokio::join!(
         mail::worker::run(app.clone(), subscribers::mark_bounced, stop.clone()),
+        records::jobs::run(app.clone(), stop.clone()),
         jobs(app, stop),
     );
     mail
@@ -59,8 +60,10 @@ async fn jobs(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 pub fn do_due_work(app: &App) -> Result<()> {
     // One kind of work that fails does not hold up the other.
     let reminded = invitations::reminders::remind_due(app);
+    let transferred = records::transfer::carry_on(app);
     subscribers::announcements::address_due(app)?;
     reminded?;
+    transferred?;
     Ok(())
 }
 
@@ -75,7 +78,8 @@ pub fn keep_house(app: &App) -> Result<()> {
             devices::sweep(tx)?,
         ))
     })?;
-    tracing::info!(sessions, links, throttles, browsers, "swept");
+    let exports = records::export::stored::sweep(app)?;
+    tracing::info!(sessions, links, throttles, browsers, exports, "swept");
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

@@ -62,7 +62,9 @@ pub struct App {
     pub clock: Clock,
     pub mail: mail::Wake,
     pub metrics: web::metrics::Metrics,
+    pub kept: access::Kept,
     pub rules: permissions::load::Cache,
+    pub jobs: records::jobs::Wake,
 }
 
 impl App {
@@ -82,7 +84,9 @@ impl App {
             clock,
             mail: mail::Wake::default(),
             metrics: web::metrics::Metrics::new(),
+            kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
+            jobs: records::jobs::Wake::default(),
         })
     }
 }

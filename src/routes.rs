@@ -12,6 +12,7 @@ use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::records::export::pages as export;
 use crate::records::pages as records;
 use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
@@ -287,6 +288,11 @@ fn rows() -> Vec<Route> {
             subscribers::unsubscribe_pages::carry_out,
         )
         .one_click(),
+        // Records: export.
+        get("/{environment}/records/{object}/export", export::show),
+        post("/{environment}/records/{object}/export", export::export),
+        get("/{environment}/records/{object}/export/{export}", export::progress),
+        get("/{environment}/records/{object}/export/{export}/file", export::file),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

@@ -12,6 +12,7 @@ diesel::table! {
         audit_head -> Binary,
         permission_version -> BigInt,
         next_slot -> Integer,
+        people_version -> BigInt,
     }
 }
 
@@ -325,6 +326,86 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    exports (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        environment -> SmallInt,
+        object -> SmallInt,
+        member_slot -> Integer,
+        address -> Text,
+        query -> Text,
+        filter -> Text,
+        direct -> Bool,
+        state -> Text,
+        reason -> Text,
+        attempts -> Integer,
+        expected -> BigInt,
+        written -> BigInt,
+        bytes -> BigInt,
+        file -> Nullable<Text>,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+        lease_token -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    imports (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        environment -> SmallInt,
+        object -> SmallInt,
+        member_slot -> Integer,
+        address -> Text,
+        source -> Text,
+        name -> Text,
+        external_id -> Text,
+        state -> Text,
+        reason -> Text,
+        attempts -> Integer,
+        heads -> Text,
+        matched -> Text,
+        total -> BigInt,
+        done -> BigInt,
+        created_rows -> BigInt,
+        updated_rows -> BigInt,
+        rejected_rows -> BigInt,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        emptied_at -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+        lease_token -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    import_rows (account_id, import_id, number) {
+        account_id -> BigInt,
+        import_id -> BigInt,
+        number -> BigInt,
+        cells -> Text,
+        state -> SmallInt,
+        reason -> Text,
+        record_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    record_transfers (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        from_slot -> Integer,
+        to_slot -> Integer,
+        asked_by_slot -> Integer,
+        asked_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -354,4 +435,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     custom_fields,
     records,
     record_changes,
+    exports,
+    imports,
+    import_rows,
+    record_transfers,
 );

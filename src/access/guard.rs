@@ -82,6 +82,7 @@ impl Visit {
         }
         let (session, member, account) = (caller.session, caller.member, caller.account);
         let now = self.now;
+        caller.last_seen_at = now;
         // The reading connection goes back first: on Postgres both pools are one.
         self.reader.replace(None);
         let mut conn = self.app.db.writer()?;

@@ -3,14 +3,18 @@
 //! The way of a request: [`Visit`] loads session, user, member and account in one query; a [`Proof`] type decides;
 //! [`Can`] carries the decision into the handler and owns the way to the database; [`Tx`] carries it into queries.
 
+mod behalf;
 mod caller;
 mod guard;
+mod kept;
 mod permissions;
 mod tx;
 
+pub use behalf::{Asker, OnBehalf};
 pub(crate) use caller::IDLE;
 pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
+pub use kept::{Html, Kept};
 pub use permissions::{
     Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, ManagePermissions, Needs, Operator,
     Permission, Proof, SignedIn, System, UseRecords, ViewAuditLog,

@@ -103,6 +103,11 @@ impl<'a, P: Proof> Tx<'a, P> {
         self.actor.name = NOBODY.to_owned();
     }
 
+    /// Names the place that a change came from, for what is written down later than it happened.
+    pub(super) fn act_from(&mut self, address: &str) {
+        self.actor.address = address.to_owned();
+    }
+
     /// Asks for the mail worker to be woken after the commit.
     pub(crate) fn mail_queued(&mut self) {
         self.mail_queued = true;

@@ -51,6 +51,9 @@ events! {
     ProductUpdatesChosen { on: bool } = "product-updates.chosen", "Product updates chosen";
     OperatorMarked { name: String, email: String } = "operator.marked", "Operator marked";
     RecordDeleted { environment: String, object: String, number: i64, name: String } = "record.deleted", "Record deleted";
+    RecordsExported { environment: String, object: String, filter: String, rows: i64, whole: bool } = "records.exported", "Records exported";
+    RecordsDownloaded { environment: String, object: String, number: i64, rows: i64 } = "records.downloaded", "Exported file downloaded";
+    RecordsImported { environment: String, object: String, number: i64, file: String, created: i64, updated: i64, rejected: i64, whole: bool } = "records.imported", "Records imported";
     AuditLogExported { filter: String } = "audit-log.exported", "Audit log exported";
     RoleAdded { role: String, changes: Vec<Change> } = "role.added", "Role added";
     RoleChanged { role: String, changes: Vec<Change> } = "role.changed", "Role changed";
@@ -168,6 +171,40 @@ impl Event {
                 number,
                 name,
             } => format!("Deleted {object} {number}, {name}, in {environment}"),
+            RecordsExported {
+                environment,
+                object,
+                filter,
+                rows,
+                whole,
+            } => format!(
+                "Exported {} as CSV from {environment} ({filter}){}",
+                counted(*rows, object),
+                if *whole { "" } else { ", broken off" },
+            ),
+            RecordsDownloaded {
+                environment,
+                object,
+                number,
+                rows,
+            } => format!(
+                "Downloaded export {number} with {} from {environment}",
+                counted(*rows, object)
+            ),
+            RecordsImported {
+                environment,
+                object,
+                number,
+                file,
+                created,
+                updated,
+                rejected,
+                whole,
+            } => format!(
+                "Imported {object} into {environment} from {file} (import {number}): {created} new, {updated} updated, \
+                 {rejected} rejected{}",
+                if *whole { "" } else { ", broken off" },
+            ),
             AuditLogExported { filter } => format!("Exported the audit log as CSV ({filter})"),
             RoleAdded { role, .. } => format!("Added the role {role}"),
             RoleChanged { role, .. } => format!("Changed the role {role}"),
@@ -311,6 +348,14 @@ impl Event {
             _ => Vec::new(),
         }
     }
+}
+
+/// "1 row of Leads".
+fn counted(rows: i64, object: &str) -> String {
+    format!(
+        "{rows} {} of {object}",
+        if rows == 1 { "row" } else { "rows" }
+    )
 }
 
 /// "1 member", "7 members".

@@ -91,6 +91,10 @@ ids! {
     SharingRuleId;
     /// A field that an administrator added to an object.
     CustomFieldId;
+    /// An export of records.
+    ExportId;
+    /// An import of records: its number.
+    ImportId;
 }
 
 whole_number! { i32, Integer:

@@ -86,6 +86,8 @@ fn locked_door<P: Proof>(tx: &mut Tx<P>, request: &Request, account: AccountId) 
 /// Notes that the invited person has opened the link.
 pub fn mark_opened(tx: &mut Tx<Anyone>, invitation: &Invitation) -> Result<()> {
     let now = tx.now();
+    // The account's row before the invitation's, like everybody who changes one: a trigger goes on to the account.
+    db::lock_account(tx.conn(), invitation.account)?;
     diesel::update(row(invitation.account, invitation.id).filter(invitations::opened_at.is_null()))
         .set(invitations::opened_at.eq(now))
         .execute(tx.conn())?;

@@ -6,8 +6,9 @@ use super::{Invitation, Row as Full, pending};
 use crate::Result;
 use crate::access::{ManageMembers, Tx};
 use crate::db::types::{InvitationId, MailId, Timestamp};
+use crate::db::{Backend, Counted};
 use crate::schema::{accounts, invitations, members, outbox, users};
-use crate::web::paging::{self, PAGE, Page, Place};
+use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
 use crate::web::request::Request;
 
 /// Name of the page parameter.
@@ -115,12 +116,6 @@ type Mail = (MailId, String, Timestamp, Option<String>);
 /// The page that the query string asks for.
 pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section> {
     let (account, now) = (tx.account(), tx.now());
-    let total: i64 = invitations::table
-        .filter(invitations::account_id.eq(account))
-        .filter(invitations::joined_at.is_null())
-        .filter(invitations::revoked_at.is_null())
-        .count()
-        .get_result(tx.conn())?;
     let place: Option<Place<(Timestamp, InvitationId)>> = Place::read(request.query(), PARAMETER);
     let ids: Vec<(InvitationId, Timestamp)> = ids(tx, place.as_ref())?;
     let page = paging::page(
@@ -135,22 +130,35 @@ pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section>
             )
         },
     );
+    let total = match (&place, &page.next) {
+        // All of them are in view.
+        (None, None) => i64::try_from(page.rows.len()).unwrap_or(i64::MAX),
+        _ => count(tx)?,
+    };
     let wanted: Vec<InvitationId> = page.rows.iter().map(|(id, _)| *id).collect();
-    let full: Vec<Full> = pending!()
-        .filter(invitations::account_id.eq(account))
-        .filter(invitations::id.eq_any(wanted))
-        .load(tx.conn())?;
+    let full: Vec<Full> = if wanted.is_empty() {
+        Vec::new()
+    } else {
+        pending!()
+            .filter(invitations::account_id.eq(account))
+            .filter(invitations::id.eq_any(wanted))
+            .load(tx.conn())?
+    };
     let mut full: Vec<Invitation> = full.into_iter().map(Invitation::from).collect();
     let mails: Vec<MailId> = full.iter().filter_map(|i| i.mail).collect();
-    let mails: Vec<Mail> = outbox::table
-        .filter(outbox::id.eq_any(mails))
-        .select((
-            outbox::id,
-            outbox::state,
-            outbox::available_at,
-            outbox::answer,
-        ))
-        .load(tx.conn())?;
+    let mails: Vec<Mail> = if mails.is_empty() {
+        Vec::new()
+    } else {
+        outbox::table
+            .filter(outbox::id.eq_any(mails))
+            .select((
+                outbox::id,
+                outbox::state,
+                outbox::available_at,
+                outbox::answer,
+            ))
+            .load(tx.conn())?
+    };
     let mut rows = Vec::new();
     for (id, _) in page.rows {
         let Some(at) = full.iter().position(|i| i.id == id) else {
@@ -176,6 +184,18 @@ pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section>
     })
 }
 
+/// How many are pending, counted up to one more than the cap.
+fn count(tx: &mut Tx<ManageMembers>) -> Result<i64> {
+    let some = invitations::table
+        .filter(invitations::account_id.eq(tx.account()))
+        .filter(invitations::joined_at.is_null())
+        .filter(invitations::revoked_at.is_null())
+        .select(invitations::id)
+        .limit(COUNT_CAP + 1)
+        .into_boxed::<Backend>();
+    Ok(Counted(some).get_result(tx.conn())?)
+}
+
 /// Keys of up to a page and one more row, by the index alone.
 fn ids(
     tx: &mut Tx<ManageMembers>,
@@ -188,7 +208,7 @@ fn ids(
         .filter(invitations::revoked_at.is_null())
         .select((invitations::id, invitations::invited_at))
         .limit(limit)
-        .into_boxed::<crate::db::Backend>();
+        .into_boxed::<Backend>();
     query = match place {
         Some(Place {
             back: true,
@@ -242,8 +262,7 @@ mod tests {
     use crate::access::PlatformRoles;
     use crate::accounts::Grants;
     use crate::db::types::AccountId;
-    use crate::web::shell::Shell;
-    use crate::web::times::Zone;
+    use crate::web::times::{Times, Zone};
 
     #[derive(Template)]
     #[template(
@@ -251,7 +270,7 @@ mod tests {
         ext = "html"
     )]
     struct Block {
-        shell: Shell,
+        times: Times,
         pending: Section,
     }
 
@@ -285,15 +304,7 @@ mod tests {
     }
 
     fn block(rows: Vec<Pending>) -> String {
-        let shell = Shell {
-            title: "Shared > Insight users".into(),
-            refused: false,
-            in_environment: false,
-            nonce: String::new(),
-            csrf: "token".into(),
-            theme: "",
-            flash: None,
-            frame: None,
+        let times = Times {
             zone: Zone::utc(),
             now: Timestamp(4 * DAY),
         };
@@ -308,7 +319,7 @@ mod tests {
             range: page.range(1),
             page,
         };
-        Block { shell, pending }.render().unwrap()
+        Block { times, pending }.render().unwrap()
     }
 
     #[test]

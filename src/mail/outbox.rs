@@ -1,12 +1,12 @@
 //! The outbox: claiming messages under a lease, and what became of them.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Integer, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 
 use super::Content;
 use crate::access::{System, Tx};
 use crate::credentials::keys::Purpose;
-use crate::db::types::{MailId, Timestamp};
+use crate::db::types::{AccountId, InvitationId, MailId, Timestamp};
 use crate::schema::outbox as table;
 use crate::{App, Error, Result, db};
 
@@ -24,6 +24,8 @@ pub struct Claimed {
     pub created_at: Timestamp,
     pub attempts: i32,
     pub content: Content,
+    /// The account whose page shows where this message is.
+    shown_in: Option<AccountId>,
     lease: Vec<u8>,
 }
 
@@ -59,6 +61,10 @@ struct Row {
     attempts: i32,
     #[diesel(sql_type = Binary)]
     sealed: Vec<u8>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    account_id: Option<AccountId>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    invitation_id: Option<InvitationId>,
 }
 
 /// Takes up to `limit` due messages, most urgent first. Two workers never get the same one.
@@ -72,7 +78,7 @@ pub fn claim(app: &App, limit: i64) -> Result<Vec<Claimed>> {
                SELECT id FROM outbox WHERE state = 'queued' AND available_at <= $3 \
                AND (leased_until IS NULL OR leased_until <= $3) \
                ORDER BY priority, available_at, id LIMIT $4{locked}) \
-             RETURNING id, kind, recipient, created_at, attempts, sealed"
+             RETURNING id, kind, recipient, created_at, attempts, sealed, account_id, invitation_id"
         );
         Ok(diesel::sql_query(sql)
             .bind::<BigInt, _>(now + LEASE)
@@ -91,6 +97,7 @@ pub fn claim(app: &App, limit: i64) -> Result<Vec<Claimed>> {
                 created_at: row.created_at,
                 attempts: row.attempts,
                 content,
+                shown_in: row.account_id.filter(|_| row.invitation_id.is_some()),
                 lease: lease.clone(),
             }),
             // It cannot be read with any key of the file; waiting may bring the key back, so it stays queued.
@@ -118,6 +125,10 @@ pub fn finish(
 ) -> Result<()> {
     app.system_write(|tx| {
         let now = tx.now();
+        // Before the message's own row, like everybody who changes an invitation: a trigger goes on to the account.
+        if let Some(account) = mail.shown_in {
+            db::lock_account(tx.conn(), account)?;
+        }
         let held = table::table
             .filter(table::id.eq(mail.id))
             .filter(table::lease_token.eq(&mail.lease))

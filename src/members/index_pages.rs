@@ -4,19 +4,29 @@ use askama::Template;
 
 use super::list::{self, By, Filter, INACTIVE, Key, Sort};
 use super::{Member, PATH, Rules};
-use crate::access::{Can, ManageMembers, Tx};
+use crate::access::{Can, Html, ManageMembers, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::Timestamp;
 use crate::web::answer::Answer;
 use crate::web::paging::{self, COUNT_CAP, PAGE, Page, Place};
 use crate::web::request::{Request, query_string};
 use crate::web::shell::Shell;
-use crate::{Result, invitations, subscribers};
+use crate::web::times::{Times, Zone};
+use crate::{Error, Result, invitations, subscribers};
 
 #[derive(Template)]
 #[template(path = "members/index.html")]
 struct Index {
     shell: Shell,
+    account: String,
+    lists: Html,
+}
+
+/// Everything below the head of the page. It holds no token of the answer: its buttons belong to a form outside.
+#[derive(Template)]
+#[template(path = "members/lists.html")]
+struct Lists {
+    times: Times,
     members: MembersCard,
     pending: invitations::Section,
     subscribers: subscribers::Section,
@@ -24,7 +34,6 @@ struct Index {
 
 /// The card Members.
 struct MembersCard {
-    account: String,
     filter: Filter,
     sort: Sort,
     heads: Heads,
@@ -92,7 +101,6 @@ impl MembersCard {
             format!("{PATH}/members.csv{mark}{text}")
         };
         Ok(MembersCard {
-            account: tx.me().account_name.clone(),
             heads: Heads {
                 name: head(By::Name),
                 activity: head(By::Activity),
@@ -142,19 +150,26 @@ impl MembersCard {
 
 /// `GET /shared/insight-users`
 pub fn index(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
-    let (members, pending, subscribers) = can.read(|tx| {
-        Ok((
-            MembersCard::load(tx, request)?,
-            invitations::section(tx, request)?,
-            subscribers::section(tx, request)?,
-        ))
+    let lists = can.kept(request, || {
+        let lists = can.read(|tx| {
+            Ok(Lists {
+                times: Times {
+                    zone: Zone::named(&tx.me().time_zone),
+                    now: tx.now(),
+                },
+                members: MembersCard::load(tx, request)?,
+                pending: invitations::section(tx, request)?,
+                subscribers: subscribers::section(tx, request)?,
+            })
+        })?;
+        lists.render().map_err(Error::internal)
     })?;
-    Answer::page(&Index {
+    let page = Index {
         shell: can.page(request, &[("Shared", ""), ("Insight users", "")])?,
-        members,
-        pending,
-        subscribers,
-    })
+        account: can.me().account_name.clone(),
+        lists,
+    };
+    Answer::page_around(&page.lists, &page)
 }
 
 /// Members in one piece of the CSV.

@@ -25,6 +25,9 @@ use crate::{Error, Result};
 /// Where the list is.
 pub const PATH: &str = "/shared/insight-users";
 
+/// Id of the form that the buttons in the rows of the list belong to.
+pub const FORM: &str = "act";
+
 /// An active member.
 #[derive(Clone, Debug)]
 pub struct Member {

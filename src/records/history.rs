@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, Record};
-use crate::access::{InAccount, Tx};
+use crate::access::{InAccount, Proof, Tx};
 use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
 use crate::permissions::Shown;
 use crate::schema::record_changes;
-use crate::{Error, Result};
+use crate::{Error, Result, on_each};
 
 /// The key under which a change of the assigned member is kept, as a slot.
 const ASSIGNED: &str = "assigned_to";
@@ -110,15 +110,36 @@ pub(super) fn keep<P: InAccount>(
     version: i64,
     changes: &[Change],
 ) -> Result<()> {
-    diesel::insert_into(record_changes::table)
-        .values((
-            record_changes::account_id.eq(account),
-            record_changes::record_id.eq(id),
-            record_changes::version.eq(version),
-            record_changes::at.eq(tx.now()),
-            record_changes::member_slot.eq(tx.me().slot),
-            record_changes::changes.eq(serde_json::to_string(changes).map_err(Error::internal)?),
-        ))
-        .execute(tx.conn())?;
+    let by = tx.me().slot;
+    keep_all(tx, account, by, vec![(id, version, text(changes)?)])
+}
+
+/// Keeps changes of several records, as (record, its version, the [`text`] of the changes).
+pub(super) fn keep_all<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    by: Slot,
+    kept: Vec<(RecordId, i64, String)>,
+) -> Result<()> {
+    let now = tx.now();
+    let rows: Vec<_> = kept
+        .into_iter()
+        .map(|(id, version, changes)| {
+            (
+                record_changes::account_id.eq(account),
+                record_changes::record_id.eq(id),
+                record_changes::version.eq(version),
+                record_changes::at.eq(now),
+                record_changes::member_slot.eq(by),
+                record_changes::changes.eq(changes),
+            )
+        })
+        .collect();
+    on_each!(tx.conn(), c => diesel::insert_into(record_changes::table).values(rows).execute(c))?;
     Ok(())
+}
+
+/// Changes as they are kept.
+pub(super) fn text(changes: &[Change]) -> Result<String> {
+    serde_json::to_string(changes).map_err(Error::internal)
 }

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::Desk;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{MemberId, Slot};
+use crate::permissions::Rules;
 use crate::schema::{members, users};
 use crate::{Error, Result};
 
@@ -154,6 +155,15 @@ pub fn choices<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> 
 
 /// The slot of an active member, to assign a record to: by their number, or by their e-mail address.
 pub fn assignee<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, typed: &str) -> Result<Option<Slot>> {
+    active_member(tx, &desk.rules().clone(), typed)
+}
+
+/// The slot of an active member by number or e-mail address; nothing when nothing was typed.
+pub fn active_member<P: InAccount>(
+    tx: &mut Tx<P>,
+    rules: &Rules,
+    typed: &str,
+) -> Result<Option<Slot>> {
     let typed = typed.trim();
     if typed.is_empty() {
         return Ok(None);
@@ -174,7 +184,6 @@ pub fn assignee<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, typed: &str) -> Resul
                 .ok_or_else(nobody)?
         }
     };
-    let rules = desk.rules();
     let slot = rules.slot_of(id).ok_or_else(nobody)?;
     if rules.member(slot).is_some_and(|member| member.active) {
         Ok(Some(slot))

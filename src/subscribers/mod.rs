@@ -97,13 +97,17 @@ pub struct Section {
 pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section> {
     let place: Option<Place<String>> = Place::read(request.query(), "subscribers");
     let rows = list(tx, place.as_ref())?;
-    let total = count(tx)?;
     let path = request.path();
     let link = |cursor: &str| {
         let address = paging::with(path, request.query(), &[], "subscribers", cursor);
         format!("{address}#subscribers")
     };
     let page = paging::page(rows, PAGE, place.as_ref(), |row| row.email.clone(), link);
+    let total = match (&place, &page.next) {
+        // All of them are in view.
+        (None, None) => i64::try_from(page.rows.len()).unwrap_or(i64::MAX),
+        _ => count(tx)?,
+    };
     Ok(Section {
         count: paging::capped(total),
         range: page.range(total),

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::access::Html;
 use crate::credentials::tokens::Token;
 use crate::{Error, Result};
 
@@ -68,6 +69,17 @@ impl Answer {
         Answer::page_with(200, template)
     }
 
+    /// 200 with a page around a part that was rendered before: room is made for both at once, because growing step by
+    /// step copies a long part again.
+    pub fn page_around(part: &Html, template: &impl Template) -> Result<Answer> {
+        const REST: usize = 12 * 1024;
+        let mut content = String::with_capacity(part.len() + REST);
+        template
+            .render_into(&mut content)
+            .map_err(Error::internal)?;
+        Ok(Answer::html(200, content))
+    }
+
     /// 422: the same page, with what was typed and what to mend.
     pub fn refused(template: &impl Template) -> Result<Answer> {
         Answer::page_with(422, template)
@@ -80,14 +92,15 @@ impl Answer {
 
     /// A page with another status.
     pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
-        let content = template.render().map_err(Error::internal)?;
-        Ok(Answer::new(
+        Ok(Answer::html(
             status,
-            Body::Text {
-                mime: "text/html; charset=utf-8",
-                content,
-            },
+            template.render().map_err(Error::internal)?,
         ))
+    }
+
+    fn html(status: u16, content: String) -> Answer {
+        let mime = "text/html; charset=utf-8";
+        Answer::new(status, Body::Text { mime, content })
     }
 
     /// 303 to a path of this server.
@@ -137,6 +150,24 @@ impl Answer {
             }
             // An empty piece would end a chunked body early.
             Ok((!out.is_empty()).then_some(out))
+        };
+        Answer::new(
+            200,
+            Body::Stream {
+                mime: "text/csv; charset=utf-8",
+                next: Box::new(chunks),
+            },
+        )
+        .attachment(name)
+    }
+
+    /// A CSV file that lies on the disk, read piece by piece in constant memory.
+    pub fn csv_file(name: &str, mut file: std::fs::File) -> Answer {
+        let chunks = move || {
+            let mut piece = vec![0; 64 * 1024];
+            let read = std::io::Read::read(&mut file, &mut piece).map_err(Error::internal)?;
+            piece.truncate(read);
+            Ok((read > 0).then_some(piece))
         };
         Answer::new(
             200,

@@ -108,6 +108,9 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
 }
 
 fn other_accounts(visit: &Visit, caller: &Caller) -> Result<Vec<(AccountId, String)>> {
+    if !caller.has_other_accounts {
+        return Ok(Vec::new());
+    }
     visit.with_reader(|conn| {
         Ok(members::table
             .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))
@@ -159,9 +162,13 @@ fn menu(visit: &Visit, caller: &Caller, path: &str) -> Result<Vec<MenuGroup>> {
         let Some(menu) = route.menu.filter(|_| route.needs.held_by(caller)) else {
             continue;
         };
+        let href = match route.path.split_once("{environment}") {
+            Some((before, after)) => format!("{before}{}{after}", environment.slug()),
+            None => route.path.to_owned(),
+        };
         let entry = MenuEntry {
             label: menu.label.to_owned(),
-            href: route.path.replace("{environment}", environment.slug()),
+            href,
             icon: menu.icon,
             current: false,
         };

@@ -78,6 +78,35 @@ impl Zone {
     }
 }
 
+/// Zone and moment in which a page tells times.
+#[derive(Debug, Clone)]
+pub struct Times {
+    pub zone: Zone,
+    pub now: Timestamp,
+}
+
+impl Times {
+    /// A moment as `<time>`: "Today, 09:41".
+    pub fn time(&self, moment: &Timestamp) -> TimeHtml {
+        time_html(&self.zone, self.now, *moment)
+    }
+
+    /// The same without the element, where the moment stands there for machines already.
+    pub fn words(&self, moment: &Timestamp) -> String {
+        self.time(moment).words
+    }
+
+    /// A day: "3 Mar 2026".
+    pub fn date(&self, moment: &Timestamp) -> String {
+        date(&self.zone, *moment)
+    }
+
+    /// A deadline: "Expires in 7 days".
+    pub fn expires(&self, end: &Timestamp) -> String {
+        expires(&self.zone, self.now, *end)
+    }
+}
+
 /// The zones a person can choose, sorted.
 pub fn zones() -> &'static [String] {
     &ZONES

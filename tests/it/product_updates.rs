@@ -397,6 +397,10 @@ async fn a_mail_program_unsubscribes_with_one_click(app: TestApp) {
     page.expect_status(200)
         .expect("gets no more product updates");
     assert_eq!(states(&app), ["news@x.example unsubscribed"]);
+    assert!(
+        app.mail_to("news@x.example").is_empty(),
+        "what waits in the outbox stays here"
+    );
     let before = everything(&app);
     one_click(&app, &link, "List-Unsubscribe=One-Click")
         .await

@@ -6,9 +6,10 @@ use std::time::Duration;
 use diesel::prelude::*;
 use insight::access::Needs;
 use insight::db::Conn;
-use insight::db::types::{AnnouncementId, InvitationId, SessionId, SubscriberId};
+use insight::db::types::{AnnouncementId, ExportId, InvitationId, SessionId, Slot, SubscriberId};
+use insight::permissions::Object;
 use insight::routes::{self, Method, Route};
-use insight::schema::{announcements, invitations, sessions, subscribers};
+use insight::schema::{announcements, exports, invitations, members, sessions, subscribers};
 
 use crate::app::page::Page;
 use crate::app::people::{Level, Person, Role};
@@ -82,7 +83,6 @@ impl Fixture<'_> {
         let (account, member, user) = (admin.account(), admin.member(), admin.user());
         match parameter {
             "environment" => "test".to_owned(),
-            "object" => "leads".to_owned(),
             "record" => {
                 // An earlier route may have ended the session.
                 admin.start_session(Level::Full);
@@ -160,6 +160,37 @@ impl Fixture<'_> {
                         .get_result::<AnnouncementId>(conn)
                 })
                 .to_string(),
+            "object" => "leads".to_owned(),
+            "export" => self
+                .id(|conn| {
+                    let slot: Slot = members::table
+                        .filter(members::id.eq(member))
+                        .select(members::slot)
+                        .first(conn)?;
+                    let file = format!("{number}-fixture.csv");
+                    let folder = app.config.data_dir.join("exports");
+                    std::fs::create_dir_all(&folder).expect("a folder");
+                    std::fs::write(folder.join(&file), "Record number,Name\r\n").expect("a file");
+                    diesel::insert_into(exports::table)
+                        .values((
+                            exports::account_id.eq(account),
+                            exports::environment.eq(0_i16),
+                            exports::object.eq(Object::Lead.number()),
+                            exports::member_slot.eq(slot),
+                            exports::address.eq("127.0.0.1"),
+                            (exports::query.eq(""), exports::filter.eq("all")),
+                            (exports::direct.eq(false), exports::state.eq("done")),
+                            (exports::reason.eq(""), exports::attempts.eq(1)),
+                            exports::expected.eq(0_i64),
+                            (exports::written.eq(0_i64), exports::bytes.eq(20_i64)),
+                            exports::file.eq(file),
+                            exports::created_at.eq(app.clock.now()),
+                            exports::finished_at.eq(app.clock.now()),
+                        ))
+                        .returning(exports::id)
+                        .get_result::<ExportId>(conn)
+                })
+                .to_string(),
             other => panic!("add a line for {{{other}}} to Fixture::value in tests/it/routes.rs"),
         }
     }
@@ -219,6 +250,10 @@ impl Cast {
         };
         cast.with.make_operator();
         cast.outsider.make_operator();
+        // Administrators need the permission to export as well.
+        for person in [&cast.with, &cast.outsider] {
+            crate::app::files::set_export(app, person, true);
+        }
         // Never the last administrator.
         app.admin("amy").await;
         cast
@@ -268,7 +303,12 @@ fn admits_members(needs: Needs) -> bool {
 
 /// What differs between two answers that say the same: marks of the request, and the address itself.
 pub fn masked(page: &Page, path: &str) -> String {
-    let mut text = page.source().replace(path, "PATH");
+    // The switch leads to the same page of the other environment.
+    let elsewhere = path.replacen("/test/", "/commercial/", 1);
+    let mut text = page
+        .source()
+        .replace(path, "PATH")
+        .replace(&elsewhere, "ELSEWHERE");
     for (start, end) in [
         ("nonce=\"", '"'),
         ("name=\"csrf\" value=\"", '"'),

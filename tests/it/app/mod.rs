@@ -5,6 +5,7 @@
 //! `members::a_removed_member_is_signed_out_at_once::postgres`. Time stands still until a test moves it.
 
 pub mod browser;
+pub mod files;
 pub mod page;
 pub mod people;
 pub mod postgres;

@@ -1,0 +1,100 @@
+//! Long work on records: exports and imports, at most [`AT_ONCE`] at a time in one process, each on a thread of its own.
+//! Any number of processes may run them; a row's lease says whose turn it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::export;
+use crate::{App, Error, Result};
+
+/// Jobs of one process at the same time.
+const AT_ONCE: usize = 2;
+
+/// How often is looked for jobs of other processes, and for those whose worker died.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// Wakes the jobs of this process.
+#[derive(Default)]
+pub struct Wake(Notify);
+
+impl Wake {
+    /// There is something to do.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// A job that this process has taken.
+enum Job {
+    Export(export::job::Job),
+}
+
+impl Job {
+    fn run(self, app: &App, stop: &dyn Fn() -> bool) -> Result<()> {
+        match self {
+            Job::Export(job) => job.run(app, stop),
+        }
+    }
+}
+
+fn claim(app: &App) -> Result<Option<Job>> {
+    Ok(export::job::claim(app)?.map(Job::Export))
+}
+
+/// Runs jobs until `stop` says so; those under way are given back at their next batch.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut running = JoinSet::new();
+    while !*stop.borrow() {
+        match next(&app, running.len()).await {
+            Ok(Some(job)) => {
+                let (app, stop) = (app.clone(), stop.clone());
+                running.spawn_blocking(move || job.run(&app, &|| *stop.borrow()));
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "jobs could not be looked for"),
+        }
+        tokio::select! {
+            Some(ended) = running.join_next() => note(ended),
+            () = app.jobs.0.notified() => {}
+            () = tokio::time::sleep(ROUND) => {}
+            _ = stop.changed() => {}
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        note(ended);
+    }
+}
+
+async fn next(app: &Arc<App>, running: usize) -> Result<Option<Job>> {
+    if running >= AT_ONCE {
+        return Ok(None);
+    }
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || {
+        export::stored::note_broken_off(&app)?;
+        claim(&app)
+    })
+    .await
+    .map_err(Error::internal)?
+}
+
+fn note(ended: std::result::Result<Result<()>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a job failed; it is tried again"),
+        Err(error) => tracing::error!(%error, "a job panicked; its lease will run out"),
+    }
+}
+
+/// Does everything that waits now, one after the other.
+pub fn run_due(app: &App) -> Result<()> {
+    export::stored::note_broken_off(app)?;
+    while let Some(job) = claim(app)? {
+        job.run(app, &|| false)?;
+    }
+    Ok(())
+}
