@@ -79,7 +79,11 @@ pub fn keep_house(app: &App) -> Result<()> {
         ))
     })?;
     let exports = records::export::stored::sweep(app)?;
-    tracing::info!(sessions, links, throttles, browsers, exports, "swept");
+    let imports = records::import::stored::sweep(app)?;
+    let uploads = crate::web::upload::sweep(app);
+    tracing::info!(
+        sessions, links, throttles, browsers, exports, imports, uploads, "swept"
+    );
     for head in audit::heads(app)? {
         tracing::info!(
             account = head.account.0,

@@ -65,6 +65,8 @@ pub struct App {
     pub kept: access::Kept,
     pub rules: permissions::load::Cache,
     pub jobs: records::jobs::Wake,
+    /// Turns of files that are arriving.
+    pub uploads: tokio::sync::Semaphore,
 }
 
 impl App {
@@ -87,6 +89,7 @@ impl App {
             kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
             jobs: records::jobs::Wake::default(),
+            uploads: tokio::sync::Semaphore::new(web::upload::AT_ONCE),
         })
     }
 }

@@ -14,6 +14,7 @@ use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::records::export::pages as export;
 use crate::records::pages as records;
+use crate::records::import;
 use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
 use crate::web::csrf;
@@ -46,6 +47,8 @@ pub struct Route {
     pub fresh_code: bool,
     /// Largest body in bytes.
     pub max_body: usize,
+    /// May come with a CSV file, within the limits of [`crate::web::upload`].
+    pub upload: bool,
     /// A POST that mail programs send without having seen a form (RFC 8058); its token is in the path.
     pub one_click: bool,
     pub menu: Option<Menu>,
@@ -66,6 +69,7 @@ fn route<P: Admit>(
         fresh_code: false,
         max_body: 16 * 1024,
         one_click: false,
+        upload: false,
         menu: None,
         handler: Box::new(move |route, visit, request| {
             let can = Can::<P>::decide(visit)?;
@@ -91,6 +95,11 @@ impl Route {
 
     fn max_body(mut self, bytes: usize) -> Route {
         self.max_body = bytes;
+        self
+    }
+
+    fn upload(mut self) -> Route {
+        self.upload = true;
         self
     }
 
@@ -293,6 +302,12 @@ fn rows() -> Vec<Route> {
         post("/{environment}/records/{object}/export", export::export),
         get("/{environment}/records/{object}/export/{export}", export::progress),
         get("/{environment}/records/{object}/export/{export}/file", export::file),
+        // Records: import.
+        get("/{environment}/records/{object}/import", import::pages::show),
+        post("/{environment}/records/{object}/import", import::pages::receive).upload(),
+        get("/{environment}/records/{object}/import/{import}", import::result_pages::show),
+        post("/{environment}/records/{object}/import/{import}", import::pages::go_on),
+        get("/{environment}/records/{object}/import/{import}/rejected", import::result_pages::rejected),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

@@ -1,6 +1,6 @@
 //! Acting for a member without a request: a job that somebody asked for runs with that person's rights as they are when
-//! it runs. Nothing that a request carries leads here; only [`App::read_for`] gives the proof, and
-//! each of its transactions looks the member up anew.
+//! it runs. Nothing that a request carries leads here; only [`App::read_for`] and [`App::write_for`] give the proof, and
+//! each of their transactions looks the member up anew.
 
 use diesel::prelude::*;
 
@@ -40,6 +40,20 @@ impl App {
         let mut conn = self.db.reader()?;
         let now = self.clock.now();
         db::read_tx(&mut conn, |c| {
+            let who = member(c, asker, now)?.ok_or(Error::SignIn)?;
+            f(&mut Tx::new(c, self, now, who, &asker.address))
+        })
+    }
+
+    /// A writing transaction as the member; [`Error::SignIn`] when they are none any more.
+    pub(crate) fn write_for<T>(
+        &self,
+        asker: &Asker,
+        f: impl FnOnce(&mut Tx<OnBehalf>) -> Result<T>,
+    ) -> Result<T> {
+        let mut conn = self.db.writer()?;
+        let now = self.clock.now();
+        db::write_tx(&mut conn, |c| {
             let who = member(c, asker, now)?.ok_or(Error::SignIn)?;
             f(&mut Tx::new(c, self, now, who, &asker.address))
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::export;
+use super::{export, import};
 use crate::{App, Error, Result};
 
 /// Jobs of one process at the same time.
@@ -30,17 +30,22 @@ impl Wake {
 /// A job that this process has taken.
 enum Job {
     Export(export::job::Job),
+    Import(import::job::Job),
 }
 
 impl Job {
     fn run(self, app: &App, stop: &dyn Fn() -> bool) -> Result<()> {
         match self {
             Job::Export(job) => job.run(app, stop),
+            Job::Import(job) => job.run(app, stop),
         }
     }
 }
 
 fn claim(app: &App) -> Result<Option<Job>> {
+    if let Some(job) = import::job::claim(app)? {
+        return Ok(Some(Job::Import(job)));
+    }
     Ok(export::job::claim(app)?.map(Job::Export))
 }
 

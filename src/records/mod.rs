@@ -8,6 +8,7 @@ pub mod change;
 pub mod draft;
 pub mod export;
 pub mod history;
+pub mod import;
 pub mod jobs;
 pub mod links;
 pub mod list;

@@ -15,6 +15,7 @@ pub mod server;
 mod session_store;
 pub mod shell;
 pub mod times;
+pub mod upload;
 
 /// Random bytes from the operating system.
 ///

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use super::upload::Upload;
 use crate::credentials::tokens::{Token, TokenKind};
 use crate::{Error, Result};
 
@@ -12,6 +13,7 @@ pub struct Request {
     pub(super) params: Vec<(String, String)>,
     pub(super) query: Form,
     pub(super) form: Form,
+    pub(super) upload: Option<Upload>,
     pub(super) cookies: Vec<(String, String)>,
     pub(super) user_agent: String,
     pub(super) address: IpAddr,
@@ -43,6 +45,11 @@ impl Request {
     /// The fields of a posted form; empty for other methods.
     pub fn form(&self) -> &Form {
         &self.form
+    }
+
+    /// The file that came with the form, on a route that takes one.
+    pub fn upload(&self) -> Option<&Upload> {
+        self.upload.as_ref()
     }
 
     /// The browser's own name for itself, at most 400 characters; empty when it gives none.

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use super::answer::{Answer, Body, SessionChange};
 use super::request::{Form, Request};
 use super::session_store::{TOKEN, TokenStore};
-use super::{address, assets, csrf, errors, frame};
+use super::{address, assets, csrf, errors, frame, upload};
 use crate::access::Visit;
 use crate::credentials::keys::Purpose;
 use crate::credentials::tokens::{Token, TokenKind};
@@ -266,7 +266,7 @@ fn answer(goal: Goal, app: &Arc<App>, request: &Request, refused: Option<Error>)
 /// Reads and checks everything of a request that needs no database. A refusal still comes with a request to answer.
 async fn read(
     goal: Goal,
-    app: &App,
+    app: &Arc<App>,
     req: &HttpRequest,
     payload: web::Payload,
     session: &Session,
@@ -282,6 +282,7 @@ async fn read(
             .collect(),
         query: Form::default(),
         form: Form::default(),
+        upload: None,
         cookies: req
             .cookies()
             .map(|cookies| {
@@ -324,6 +325,19 @@ async fn read(
         let origin = text(header::ORIGIN);
         if !route.one_click && !csrf::same_origin(fetch_site, origin, &app.config.base_url) {
             return Err((request, Error::CrossSite));
+        }
+        let kind = text(header::CONTENT_TYPE).unwrap_or("");
+        if route.upload && upload::is_multipart(kind) {
+            let length = text(header::CONTENT_LENGTH).and_then(|v| v.parse().ok());
+            let encoded = req.headers().contains_key(header::CONTENT_ENCODING);
+            let taken = match encoded {
+                true => Err(Error::WrongType),
+                false => upload::read(app, req, payload, length, &mut request).await,
+            };
+            if let Err(error) = taken {
+                return Err((request, error));
+            }
+            return Ok(request);
         }
         match read_form(route, req, payload, app.config.body_deadline).await {
             Ok(form) => request.form = form,

@@ -6,10 +6,14 @@ use std::time::Duration;
 use diesel::prelude::*;
 use insight::access::Needs;
 use insight::db::Conn;
-use insight::db::types::{AnnouncementId, ExportId, InvitationId, SessionId, Slot, SubscriberId};
+use insight::db::types::{
+    AnnouncementId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
+};
 use insight::permissions::Object;
 use insight::routes::{self, Method, Route};
-use insight::schema::{announcements, exports, invitations, members, sessions, subscribers};
+use insight::schema::{
+    announcements, exports, imports, invitations, members, sessions, subscribers,
+};
 
 use crate::app::page::Page;
 use crate::app::people::{Level, Person, Role};
@@ -161,6 +165,38 @@ impl Fixture<'_> {
                 })
                 .to_string(),
             "object" => "leads".to_owned(),
+            "import" => self
+                .id(|conn| {
+                    let slot: Slot = members::table
+                        .filter(members::id.eq(member))
+                        .select(members::slot)
+                        .first(conn)?;
+                    diesel::insert_into(imports::table)
+                        .values((
+                            imports::account_id.eq(account),
+                            imports::environment.eq(0_i16),
+                            imports::object.eq(Object::Lead.number()),
+                            imports::member_slot.eq(slot),
+                            (imports::address.eq(""), imports::source.eq("csv")),
+                            (imports::name.eq("leads.csv"), imports::external_id.eq("")),
+                            (imports::state.eq("checked"), imports::reason.eq("")),
+                            imports::attempts.eq(1),
+                            (
+                                imports::heads.eq("[\"Name\"]"),
+                                imports::matched.eq("[\"name\"]"),
+                            ),
+                            (imports::total.eq(0_i64), imports::done.eq(0_i64)),
+                            (
+                                imports::created_rows.eq(0_i64),
+                                imports::updated_rows.eq(0_i64),
+                            ),
+                            imports::rejected_rows.eq(0_i64),
+                            imports::created_at.eq(app.clock.now()),
+                        ))
+                        .returning(imports::id)
+                        .get_result::<ImportId>(conn)
+                })
+                .to_string(),
             "export" => self
                 .id(|conn| {
                     let slot: Slot = members::table
