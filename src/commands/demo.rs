@@ -1,6 +1,8 @@
-//! `insight demo`: a throw-away company full of plausible people, served until Ctrl-C.
+//! `insight demo`: a throw-away company full of plausible people and records, served until Ctrl-C.
 
 mod company;
+mod records;
+mod rules;
 
 use std::io::Write;
 use std::sync::Arc;

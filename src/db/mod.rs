@@ -7,6 +7,7 @@
 
 mod count;
 pub mod migrate;
+pub(crate) mod statement;
 pub mod types;
 
 use std::time::Duration;

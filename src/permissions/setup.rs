@@ -70,7 +70,8 @@ impl<'a, P: Proof> Setup<'_, 'a, P> {
         self.tx.conn()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// The instant of the change.
+    pub fn now(&self) -> Timestamp {
         self.tx.now()
     }
 

@@ -6,17 +6,21 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use diesel::prelude::*;
 
-use crate::access::{PlatformRoles, System, Tx};
+use super::records::{self, Added, Owner};
+use super::rules;
+use crate::access::{Environment, PlatformRoles, System, Tx};
 use crate::accounts::{self, Grants};
 use crate::audit::{self, Event};
 use crate::credentials::email::Email;
 use crate::credentials::passwords::{Context, Password};
 use crate::credentials::second_factor;
 use crate::credentials::totp::Secret;
-use crate::db::types::{AccountId, MemberId, Timestamp, UserId};
+use crate::db::types::{AccountId, MemberId, Slot, Timestamp, UserId};
 use crate::mail::outbox::{self, Outcome};
+use crate::permissions::custom_fields;
+use crate::permissions::setup::Setup;
 use crate::schema::{
-    invitations as invited, members, outbox as messages, subscribers as subscribed, users,
+    invitations as invited, members, outbox as messages, roles, subscribers as subscribed, users,
 };
 use crate::subscribers::{self, announcements};
 use crate::{App, Clock, Error, Result, invitations, operators};
@@ -71,6 +75,9 @@ const PEOPLE: &[(&str, &str, i64, i64)] = &[
 
 /// People who have been asked to set two-factor up again.
 const NEEDS_SET_UP: [&str; 2] = ["Li Na", "Ada Lind"];
+
+/// Somebody whose records have stayed.
+const LEFT: &str = "Marek Kolar";
 
 const ADMIN: &str = "Erika Moss";
 const OWNER: &str = "Søren Pedersen";
@@ -177,12 +184,18 @@ pub(super) fn fill(app: &App, past: &Past, secret: &Secret) -> Result<()> {
     }
     company.people_are_invited()?;
     past.go_days(0);
-    company.everybody_was_here()
+    company.everybody_was_here()?;
+    company.records_are_made()
 }
 
 /// What happened, and how many days ago, in its order: the audit log is written in it.
 fn steps() -> Vec<(i64, Step)> {
-    let mut steps = vec![(140, Step::SecondAccount), (1, Step::ResetTwoFactor)];
+    let mut steps = vec![
+        (140, Step::SecondAccount),
+        (10, Step::SetsRulesUp),
+        (4, Step::Leaves(LEFT)),
+        (1, Step::ResetTwoFactor),
+    ];
     for (name, letters, joined, _) in PEOPLE {
         steps.push((*joined, Step::Joins(name, letters)));
     }
@@ -207,6 +220,9 @@ enum Step {
     /// Kind, subject, Markdown.
     Announces(&'static str, &'static str, &'static str),
     ResetTwoFactor,
+    /// Roles, profiles, layouts, sharing.
+    SetsRulesUp,
+    Leaves(&'static str),
 }
 
 fn parse(address: &str) -> Result<Email> {
@@ -246,6 +262,8 @@ impl Company<'_> {
                 self.deliver()
             }
             Step::ResetTwoFactor => self.two_factor_is_reset(),
+            Step::SetsRulesUp => self.rules_are_set_up(),
+            Step::Leaves(name) => self.leaves(name),
         }
     }
 
@@ -336,6 +354,63 @@ impl Company<'_> {
             })?;
         }
         Ok(())
+    }
+
+    fn rules_are_set_up(&self) -> Result<()> {
+        let by = self.person(ADMIN)?;
+        self.app.system_write(|tx| {
+            tx.act_as(by.user, by.name);
+            let mut setup = Setup::of_account(tx, self.account)?;
+            rules::fill(&mut setup, &|name| Ok(self.person(name)?.member))
+        })
+    }
+
+    fn leaves(&self, name: &str) -> Result<()> {
+        let (by, member) = (self.person(ADMIN)?, self.person(name)?.member);
+        self.app.system_write(|tx| {
+            let now = tx.now();
+            diesel::update(members::table.filter(members::id.eq(member)))
+                .set(members::removed_at.eq(Some(now)))
+                .execute(tx.conn())?;
+            tx.act_as(by.user, by.name);
+            let event = Event::MemberRemoved {
+                name: name.to_owned(),
+                email: email_of(name),
+                transferred_to: None,
+                invitations_revoked: 0,
+            };
+            audit::record(tx, self.account, &event)
+        })
+    }
+
+    /// 20,000 in each environment. Whoever has no role makes none.
+    fn records_are_made(&self) -> Result<()> {
+        self.app.system_write(|tx| {
+            let rows: Vec<(Slot, Timestamp, String)> = members::table
+                .inner_join(roles::table.on(members::role_id.eq(roles::id.nullable())))
+                .filter(members::account_id.eq(self.account))
+                .order(members::slot)
+                .select((members::slot, members::joined_at, roles::name))
+                .load(tx.conn())?;
+            let owners: Vec<Owner> = rows
+                .into_iter()
+                .map(|(slot, joined_at, role)| Owner {
+                    slot,
+                    joined_at,
+                    sells: role.starts_with("Sales") || role.starts_with("Customer"),
+                })
+                .collect();
+            let added = custom_fields::all(&mut Setup::of_account(tx, self.account)?)?;
+            let added: Added = added
+                .into_iter()
+                .map(|field| (field.label, format!("custom_{}", field.id)))
+                .collect();
+            let mut first = 1;
+            for environment in Environment::ALL {
+                first = records::fill(tx, self.account, environment, &owners, &added, first)?;
+            }
+            Ok(())
+        })
     }
 
     fn people_are_invited(&self) -> Result<()> {

@@ -1,7 +1,9 @@
 //! Lists of records: one page, a capped count, a stream for exports. Every one of them goes through the same walk over
 //! an index, tests each entry against the desk's reach, and never looks at more than a bounded number of entries.
 
+pub mod plan;
 pub mod query;
+mod scan;
 mod walk;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::RecordId;
 use crate::permissions::objects::SortKey;
+pub use plan::Plan;
 pub use query::{By, Column, Filter, ListQuery, Sort, Test};
 
 /// Entries that one page, or one count, looks at before it gives what it has.
@@ -63,31 +66,54 @@ pub fn part<P: InAccount>(
     back: bool,
     limit: usize,
 ) -> Result<Part> {
-    if query.sort.indexed() {
-        return walk::part(tx, desk, query, after, back, limit, BUDGET);
-    }
-    sorted(tx, desk, query, after, back, limit)
+    part_by(tx, desk, query, after, back, limit, Plan::Adaptive)
 }
 
-/// A part of a list whose order no index has: the records last changed are collected and put in order.
-fn sorted<P: InAccount>(
+/// The same by a plan of choice, for tests: all of them find the same.
+pub fn part_by<P: InAccount>(
     tx: &mut Tx<P>,
     desk: &Desk,
     query: &ListQuery,
     after: Option<&Key>,
     back: bool,
     limit: usize,
+    plan: Plan,
 ) -> Result<Part> {
+    if query.sort.by == By::Name || (query.sort.indexed() && query.prefix.is_empty()) {
+        return walk::part(tx, desk, query, after, back, limit, BUDGET, plan);
+    }
+    // The records whose names begin so are few enough to be put in any order, or so many that those in the wanted order
+    // are soon met.
+    if !query.prefix.is_empty()
+        && let Some(found) = walk::found(tx, desk, query, plan)?
+    {
+        return Ok(sorted(found, false, query, after, back, limit));
+    }
+    if query.sort.indexed() {
+        return walk::part(tx, desk, query, after, back, limit, BUDGET, plan);
+    }
     let collect = ListQuery {
         sort: Sort::default(),
         ..query.clone()
     };
-    let found = walk::part(tx, desk, &collect, None, false, SORT_LIMIT + 1, BUDGET)?;
+    let limited = SORT_LIMIT + 1;
+    let mut found = walk::part(tx, desk, &collect, None, false, limited, BUDGET, plan)?;
     let cut = found.stopped.is_some() || found.records.len() > SORT_LIMIT;
+    found.records.truncate(SORT_LIMIT);
+    Ok(sorted(found.records, cut, query, after, back, limit))
+}
+
+/// A part of a list whose order no index has: its records are put in order here.
+fn sorted(
+    found: Vec<Record>,
+    cut: bool,
+    query: &ListQuery,
+    after: Option<&Key>,
+    back: bool,
+    limit: usize,
+) -> Part {
     let mut rows: Vec<((SortKey, RecordId), Record)> = found
-        .records
         .into_iter()
-        .take(SORT_LIMIT)
         .map(|record| ((query.sort_key(&record), record.id), record))
         .collect();
     let descending = query.sort.descending != back;
@@ -111,11 +137,11 @@ fn sorted<P: InAccount>(
         .map(|(_, record)| record)
         .take(limit)
         .collect();
-    Ok(Part {
+    Part {
         records,
         stopped: None,
         cut,
-    })
+    }
 }
 
 /// How many records a list has, up to `cap`.
@@ -125,11 +151,19 @@ pub fn count<P: InAccount>(
     query: &ListQuery,
     cap: usize,
 ) -> Result<Count> {
-    let any_order = ListQuery {
-        sort: Sort::default(),
-        ..query.clone()
-    };
-    let (found, ended) = walk::count(tx, desk, &any_order, cap + 1, BUDGET.max(cap + 1))?;
+    count_by(tx, desk, query, cap, Plan::Adaptive)
+}
+
+/// The same by a plan of choice, for tests.
+pub fn count_by<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    cap: usize,
+    plan: Plan,
+) -> Result<Count> {
+    let budget = BUDGET.max(cap + 1);
+    let (found, ended) = walk::count(tx, desk, query, cap + 1, budget, plan)?;
     Ok(Count {
         number: found.min(cap),
         more: found > cap || !ended,
@@ -145,7 +179,24 @@ pub fn stream<P: InAccount>(
     after: Option<&Key>,
     limit: usize,
 ) -> Result<(Vec<Record>, Option<Key>)> {
-    let found = walk::part(tx, desk, query, after, false, limit, BUDGET)?;
+    // A beginning of the name is a range of the index by name; any order without an index is the last update here.
+    let by_name = query.sort.by == By::Name || !query.prefix.is_empty();
+    let query = &match (query.sort.indexed(), by_name) {
+        (true, false) => query.clone(),
+        (_, true) => ListQuery {
+            sort: Sort {
+                by: By::Name,
+                descending: query.sort.by == By::Name && query.sort.descending,
+            },
+            ..query.clone()
+        },
+        (false, false) => ListQuery {
+            sort: Sort::default(),
+            ..query.clone()
+        },
+    };
+    let plan = Plan::Adaptive;
+    let found = walk::part(tx, desk, query, after, false, limit, BUDGET, plan)?;
     let full = found.records.len() == limit;
     let last = found
         .records

@@ -179,14 +179,6 @@ impl Filter {
             Column::Created | Column::Updated => false,
         }
     }
-
-    /// The member in whose records alone the filter finds something, where an index can use it.
-    pub fn owner(&self) -> Option<Slot> {
-        match (&self.column, &self.test) {
-            (Column::AssignedTo, Test::Member(slot)) => *slot,
-            _ => None,
-        }
-    }
 }
 
 /// What a list shows.

@@ -1,185 +1,77 @@
-//! Walking an index in order, testing each entry.
+//! Lists of records from entries: fetching them, testing what the indexes do not hold, counting.
 
-use diesel::prelude::*;
-
-use super::{By, Key, ListQuery, Part};
+use super::plan::{self, Plan};
+use super::scan::{self, Entry, Scan, Stretches};
+use super::{By, Column, Key, ListQuery, Part, Sort, Test};
+use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::Backend;
-use crate::db::types::{RecordId, Slot, Timestamp};
+use crate::db::types::{RecordId, Slot};
 use crate::permissions::Reach;
-use crate::records::change::sort_name;
-use crate::records::{COLUMNS, Desk, Row, environment_number, record};
-use crate::schema::records;
-use crate::{Error, Result};
+use crate::records::{Desk, Record};
 
-type Query = records::BoxedQuery<'static, Backend>;
+/// Records fetched at a time where values have to be tested: few at first, because most pages are full soon.
+const FIRST_BATCH: usize = 100;
+const BATCH: usize = 1_600;
 
-/// Entries read at a time: small first, because most pages are full at once.
-const FIRST_BATCH: usize = 128;
-const BATCH: usize = 2_000;
+/// Entries in the order of names up to which a beginning of the name is put in another order.
+pub(super) const FOUND_LIMIT: usize = 4_000;
 
-/// What the index holds of a record.
-struct Entry {
-    id: RecordId,
-    place: Place,
-    creator: Slot,
-    owner: Slot,
+/// True when entries alone cannot tell whether a record meets the query.
+fn needs_rows(query: &ListQuery) -> bool {
+    !query.filters.is_empty() || (!query.prefix.is_empty() && query.sort.by != By::Name)
 }
 
-/// Where an entry stands.
-#[derive(Clone, Debug)]
-enum Place {
-    Updated(Timestamp),
-    Name(String),
-}
-
-impl Place {
-    fn text(&self) -> String {
-        match self {
-            Place::Updated(at) => at.0.to_string(),
-            Place::Name(name) => name.clone(),
-        }
+/// The stretches that a filter by person narrows a list to.
+fn narrowed(query: &ListQuery) -> Option<Stretches> {
+    let of = |column: Column| {
+        query
+            .filters
+            .iter()
+            .find_map(|filter| match (&filter.column, &filter.test) {
+                (found, Test::Member(Some(slot))) if *found == column => Some(*slot),
+                _ => None,
+            })
+    };
+    let alone = |slot: Slot| vec![slot];
+    if let Some(slot) = of(Column::AssignedTo) {
+        return Some(Stretches {
+            owned: alone(slot),
+            made: Vec::new(),
+        });
     }
+    of(Column::CreatedBy).map(|slot| Stretches {
+        owned: alone(slot),
+        made: alone(slot),
+    })
 }
 
-/// The records of the desk's object and environment.
-fn base<P: InAccount>(tx: &Tx<P>, desk: &Desk, query: &ListQuery) -> Query {
-    let mut of = records::table
-        .filter(records::account_id.eq(tx.account()))
-        .filter(records::environment.eq(environment_number(desk.environment())))
-        .filter(records::object.eq(desk.object().number()))
-        .into_boxed::<Backend>();
-    if !query.prefix.is_empty() && query.sort.by == By::Name {
-        let from = sort_name(&query.prefix);
-        if let Some(to) = after_prefix(&from) {
-            of = of.filter(records::sort_name.lt(to));
-        }
-        of = of.filter(records::sort_name.ge(from));
-    }
-    of
-}
-
-/// The first text that does not begin with a prefix: prefix search is a range, never LIKE.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
-}
-
-macro_rules! ranged {
-    ($query:expr, $column:expr, $down:expr, $after:expr) => {{
-        let mut query = $query;
-        if let Some((value, id)) = $after {
-            query = if $down {
-                query.filter($column.le(value.clone())).filter(
-                    $column
-                        .lt(value.clone())
-                        .or($column.eq(value).and(records::id.lt(id))),
-                )
-            } else {
-                query.filter($column.ge(value.clone())).filter(
-                    $column
-                        .gt(value.clone())
-                        .or($column.eq(value).and(records::id.gt(id))),
-                )
-            };
-        }
-        if $down {
-            query.order(($column.desc(), records::id.desc()))
-        } else {
-            query.order(($column.asc(), records::id.asc()))
-        }
-    }};
-}
-
-/// The next entries of the index after a place.
+/// The next entries that the desk reaches, and whether nothing comes after.
 fn entries<P: InAccount>(
     tx: &mut Tx<P>,
-    of: Query,
-    by_name: bool,
-    down: bool,
-    after: Option<(Place, RecordId)>,
-    limit: usize,
-) -> Result<Vec<Entry>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    if by_name {
-        let after = after.and_then(|(place, id)| match place {
-            Place::Name(name) => Some((name, id)),
-            Place::Updated(_) => None,
-        });
-        let rows: Vec<(RecordId, String, Slot, Slot)> =
-            ranged!(of, records::sort_name, down, after)
-                .limit(limit)
-                .select((
-                    records::id,
-                    records::sort_name,
-                    records::creator_slot,
-                    records::owner_slot,
-                ))
-                .load(tx.conn())?;
-        return Ok(rows
-            .into_iter()
-            .map(|(id, name, creator, owner)| Entry {
-                id,
-                place: Place::Name(name),
-                creator,
-                owner,
-            })
-            .collect());
+    desk: &Desk,
+    query: &ListQuery,
+    scan: &Scan,
+    size: usize,
+    plan: Plan,
+) -> Result<(Vec<Entry>, bool)> {
+    if let Some(stretches) = narrowed(query) {
+        return plan::of_stretches(tx.conn(), scan, &stretches, size);
     }
-    let after = after.and_then(|(place, id)| match place {
-        Place::Updated(at) => Some((at, id)),
-        Place::Name(_) => None,
-    });
-    let rows: Vec<(RecordId, Timestamp, Slot, Slot)> =
-        ranged!(of, records::updated_at, down, after)
-            .limit(limit)
-            .select((
-                records::id,
-                records::updated_at,
-                records::creator_slot,
-                records::owner_slot,
-            ))
-            .load(tx.conn())?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, at, creator, owner)| Entry {
-            id,
-            place: Place::Updated(at),
-            creator,
-            owner,
-        })
-        .collect())
+    match desk.reach() {
+        Reach::Nothing => Ok((Vec::new(), true)),
+        Reach::Everything => {
+            let found = scan.entries(tx.conn(), size)?;
+            let over = found.len() < size;
+            Ok((found, over))
+        }
+        Reach::Of(seen) => plan::next(tx.conn(), scan, seen, size, plan),
+    }
 }
 
-/// The full rows of some entries, in their order.
-fn rows<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<crate::records::Record>> {
-    let account = tx.account();
-    let mut found = std::collections::HashMap::with_capacity(ids.len());
-    for some in ids.chunks(500) {
-        let rows: Vec<Row> = records::table
-            .filter(records::account_id.eq(account))
-            .filter(records::id.eq_any(some))
-            .select(COLUMNS)
-            .load(tx.conn())?;
-        for row in rows {
-            let record = record(row)?;
-            found.insert(record.id, record);
-        }
-    }
-    ids.iter()
-        .map(|id| {
-            found
-                .remove(id)
-                .ok_or_else(|| Error::internal("a record left its index within a transaction"))
-        })
-        .collect()
+/// The records of some entries, in their order.
+fn fetched<P: InAccount>(tx: &mut Tx<P>, entries: &[Entry]) -> Result<Vec<Record>> {
+    let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
+    scan::records(tx, &ids)
 }
 
 /// Where a walk ended.
@@ -192,63 +84,56 @@ enum End {
     Stopped(Key),
 }
 
-/// Goes along the index and hands over entries that the desk reaches, in batches, until `take` says that it has enough.
-fn along<P: InAccount>(
+/// Hands over the records of a list that meet its conditions, in batches, until `take` says that it has enough or
+/// `budget` records were looked at.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a list, where in it, how far, and what for"
+)]
+fn tested<P: InAccount>(
     tx: &mut Tx<P>,
     desk: &Desk,
     query: &ListQuery,
     after: Option<&Key>,
     back: bool,
     budget: usize,
-    mut take: impl FnMut(&mut Tx<P>, Vec<Entry>) -> Result<bool>,
+    plan: Plan,
+    mut take: impl FnMut(Vec<Record>) -> bool,
 ) -> Result<End> {
-    if matches!(desk.reach(), Reach::Nothing) {
-        return Ok(End::Over);
-    }
-    let by_name = query.sort.by == By::Name;
-    let down = query.sort.descending != back;
-    let mut from = match after {
-        None => None,
-        Some(Key(text, id)) if by_name => Some((Place::Name(text.clone()), *id)),
-        // A place that is no instant (typed by hand) is the beginning.
-        Some(Key(text, id)) => text
-            .parse()
-            .ok()
-            .map(|at| (Place::Updated(Timestamp(at)), *id)),
-    };
+    let mut scan = Scan::new(tx, desk, query, after, back);
     let mut left = budget;
     let mut batch = FIRST_BATCH;
-    while left > 0 {
+    loop {
         let size = batch.min(left);
-        let of = base(tx, desk, query);
-        let found = entries(tx, of, by_name, down, from, size)?;
-        let over = found.len() < size;
+        let (found, over) = entries(tx, desk, query, &scan, size, plan)?;
+        let last = found.last().cloned();
         left -= found.len();
-        from = found.last().map(|entry| (entry.place.clone(), entry.id));
-        let seen = found
+        // A list that is narrowed to one person's records holds others' too.
+        let seen: Vec<Entry> = found
             .into_iter()
             .filter(|entry| desk.reach().admits_pair(entry.creator, entry.owner))
             .collect();
-        if take(tx, seen)? {
+        let mut records = fetched(tx, &seen)?;
+        records.retain(|record| query.admits(record));
+        if take(records) {
             return Ok(End::Full);
         }
-        if over {
+        let Some(last) = last.filter(|_| !over) else {
             return Ok(End::Over);
+        };
+        if left == 0 {
+            return Ok(End::Stopped(last.key()));
         }
-        batch = BATCH;
+        scan = scan.after(&last);
+        batch = (4 * batch).min(BATCH);
     }
-    Ok(match from {
-        Some((place, id)) => End::Stopped(Key(place.text(), id)),
-        None => End::Over,
-    })
-}
-
-/// True when entries alone cannot tell whether a record meets the query.
-fn needs_rows(query: &ListQuery) -> bool {
-    !query.filters.is_empty() || (!query.prefix.is_empty() && query.sort.by != By::Name)
 }
 
 /// See [`super::part`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a list, where in it, and how far"
+)]
 pub(super) fn part<P: InAccount>(
     tx: &mut Tx<P>,
     desk: &Desk,
@@ -257,20 +142,29 @@ pub(super) fn part<P: InAccount>(
     back: bool,
     limit: usize,
     budget: usize,
+    plan: Plan,
 ) -> Result<Part> {
-    let filtered = needs_rows(query);
-    let mut records = Vec::new();
-    let end = along(tx, desk, query, after, back, budget, |tx, seen| {
-        let ids: Vec<RecordId> = seen.iter().map(|entry| entry.id).collect();
-        // Without a filter every entry is a row of the page: no more are fetched than it still needs.
-        let wanted = if filtered {
-            ids.len()
-        } else {
-            limit - records.len()
+    if matches!(desk.reach(), Reach::Nothing) || limit == 0 {
+        return Ok(Part::default());
+    }
+    if !needs_rows(query) {
+        let scan = Scan::new(tx, desk, query, after, back);
+        let records = match desk.reach() {
+            Reach::Everything => scan.records(tx.conn(), limit)?,
+            _ => {
+                let (found, _) = entries(tx, desk, query, &scan, limit, plan)?;
+                fetched(tx, &found)?
+            }
         };
-        let found = rows(tx, &ids[..ids.len().min(wanted)])?;
-        records.extend(found.into_iter().filter(|record| query.admits(record)));
-        Ok(records.len() >= limit)
+        return Ok(Part {
+            records,
+            ..Part::default()
+        });
+    }
+    let mut records = Vec::new();
+    let end = tested(tx, desk, query, after, back, budget, plan, |more| {
+        records.extend(more);
+        records.len() >= limit
     })?;
     records.truncate(limit);
     Ok(Part {
@@ -283,6 +177,35 @@ pub(super) fn part<P: InAccount>(
     })
 }
 
+/// All records whose name begins with the query's prefix and that meet its other conditions, in the order of names;
+/// nothing when more than [`FOUND_LIMIT`] begin so.
+pub(super) fn found<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    plan: Plan,
+) -> Result<Option<Vec<Record>>> {
+    if matches!(desk.reach(), Reach::Nothing) {
+        return Ok(Some(Vec::new()));
+    }
+    let by_name = ListQuery {
+        sort: Sort {
+            by: By::Name,
+            descending: false,
+        },
+        ..query.clone()
+    };
+    let scan = Scan::new(tx, desk, &by_name, None, false);
+    let (mut found, over) = entries(tx, desk, query, &scan, FOUND_LIMIT + 1, plan)?;
+    if !over && found.len() > FOUND_LIMIT {
+        return Ok(None);
+    }
+    found.retain(|entry| desk.reach().admits_pair(entry.creator, entry.owner));
+    let mut records = fetched(tx, &found)?;
+    records.retain(|record| query.admits(record));
+    Ok(Some(records))
+}
+
 /// How many records there are, up to `cap`, and whether the walk reached the end (or the cap).
 pub(super) fn count<P: InAccount>(
     tx: &mut Tx<P>,
@@ -290,33 +213,45 @@ pub(super) fn count<P: InAccount>(
     query: &ListQuery,
     cap: usize,
     budget: usize,
+    plan: Plan,
 ) -> Result<(usize, bool)> {
-    let filtered = needs_rows(query);
-    let mut number = 0;
-    let end = along(tx, desk, query, None, false, budget, |tx, seen| {
-        number += if filtered {
-            let ids: Vec<RecordId> = seen.iter().map(|entry| entry.id).collect();
-            rows(tx, &ids)?
-                .iter()
-                .filter(|record| query.admits(record))
-                .count()
+    // A beginning of the name is a range of the index by name, whatever the order of the list.
+    let query = &ListQuery {
+        sort: if query.prefix.is_empty() {
+            Sort::default()
         } else {
-            seen.len()
-        };
-        Ok(number >= cap)
-    })?;
-    Ok((number, !matches!(end, End::Stopped(_))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::after_prefix;
-
-    #[test]
-    fn a_prefix_is_a_range() {
-        assert_eq!(after_prefix("ab").as_deref(), Some("ac"));
-        assert_eq!(after_prefix("a\u{10FFFF}").as_deref(), Some("b"));
-        assert_eq!(after_prefix("\u{D7FF}").as_deref(), Some("\u{E000}"));
-        assert_eq!(after_prefix("\u{10FFFF}"), None);
+            Sort {
+                by: By::Name,
+                descending: false,
+            }
+        },
+        ..query.clone()
+    };
+    if needs_rows(query) {
+        let mut number = 0;
+        let end = tested(tx, desk, query, None, false, budget, plan, |more| {
+            number += more.len();
+            number >= cap
+        })?;
+        return Ok((number, !matches!(end, End::Stopped(_))));
     }
+    let scan = Scan::new(tx, desk, query, None, false);
+    let seen = match desk.reach() {
+        Reach::Nothing => return Ok((0, true)),
+        Reach::Everything => return Ok((scan.count(tx.conn(), cap)?, true)),
+        Reach::Of(seen) => seen,
+    };
+    if !query.prefix.is_empty() {
+        let walked = scan.walk(tx.conn(), seen, FOUND_LIMIT, cap.min(FOUND_LIMIT))?;
+        if walked.over || walked.entries.len() >= cap {
+            return Ok((walked.entries.len(), true));
+        }
+    }
+    let slots: Vec<Slot> = seen.iter().collect();
+    let owned = scan.count_owned(tx.conn(), &slots, cap)?;
+    if owned >= cap {
+        return Ok((owned, true));
+    }
+    let (made, ended) = scan.count_made(tx.conn(), seen, budget)?;
+    Ok((owned + made, ended || owned + made >= cap))
 }

@@ -29,6 +29,14 @@ const SETTINGS: [&str; 7] = [
     "max_wal_senders=0",
 ];
 
+/// Settings of the server in place of [`SETTINGS`], for a benchmark with more data than a test has. Before its first
+/// database.
+pub fn with_settings(settings: &'static [&'static str]) {
+    let _ = MORE_SETTINGS.set(settings);
+}
+
+static MORE_SETTINGS: OnceLock<&'static [&'static str]> = OnceLock::new();
+
 struct Cluster {
     port: Port,
     admin: Mutex<PgConnection>,
@@ -152,7 +160,8 @@ fn start() -> Cluster {
 
     let port = Port::reserve();
     let postgres = bin.join("postgres");
-    let settings = SETTINGS.map(str::to_owned).into_iter().chain([
+    let more = MORE_SETTINGS.get().copied().unwrap_or_default();
+    let settings = SETTINGS.iter().chain(more).map(|s| (*s).to_owned()).chain([
         format!("port={}", port.number),
         format!("unix_socket_directories={}", dir.display()),
     ]);

@@ -1,0 +1,326 @@
+//! What a member meets in the database against what the naive reading says, over everything there is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use insight::App;
+use insight::Error;
+use insight::access::{Environment, Tx, UseRecords};
+use insight::db::types::{RecordId, Slot};
+use insight::permissions::Object;
+use insight::records::change::{self, Saved};
+use insight::records::draft::Draft;
+use insight::records::list::query::{By, Column, Filter, ListQuery, Sort, Test};
+use insight::records::list::{self, Key};
+use insight::records::{self, Desk};
+
+use super::draw::Dice;
+use super::naive::{self, Answer};
+use super::stored::{Account, Stored};
+
+/// What a call came to.
+fn answer<T>(result: Result<T, Error>) -> (Answer, Option<T>) {
+    match result {
+        Ok(value) => (Answer::Allowed, Some(value)),
+        Err(Error::NotFound) => (Answer::NotThere, None),
+        Err(Error::Forbidden { .. }) => (Answer::Refused, None),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// A member's whole view of the account; `foreign` are records of other accounts.
+pub fn check(
+    app: &Arc<App>,
+    account: &Account,
+    member: usize,
+    foreign: &[RecordId],
+    dice: &mut Dice,
+) {
+    let guard = match account.guard(app, member) {
+        Ok(guard) => guard,
+        Err(e) => {
+            assert!(account.company.members[member].removed, "{e:?}");
+            return;
+        }
+    };
+    assert!(
+        !account.company.members[member].removed,
+        "a removed member gets in"
+    );
+    let read = guard.read(|tx| {
+        for object in Object::ALL {
+            for environment in Environment::ALL {
+                see(tx, account, member, object, environment, foreign, dice);
+            }
+        }
+        Ok(())
+    });
+    read.expect("reads");
+    let back = guard.write(|tx| {
+        really_write(tx, account, member, dice);
+        // Nothing of it is kept.
+        Err::<(), Error>(Error::refused("back"))
+    });
+    assert!(matches!(back, Err(Error::Refused(_))));
+}
+
+fn see(
+    tx: &mut Tx<UseRecords>,
+    account: &Account,
+    member: usize,
+    object: Object,
+    environment: Environment,
+    foreign: &[RecordId],
+    dice: &mut Dice,
+) {
+    let company = &account.company;
+    let here: Vec<&Stored> = account
+        .records
+        .iter()
+        .filter(|r| r.object == object && r.environment == environment)
+        .collect();
+    let desk = Desk::open(tx, environment, object);
+    if !company.holds(member, naive::READ, object) {
+        assert!(matches!(desk, Err(Error::Forbidden { .. })), "{object:?}");
+        return;
+    }
+    let desk = desk.expect("opens");
+    assert_eq!(
+        desk.may_create(),
+        company.holds(member, naive::CREATE, object)
+    );
+    assert_eq!(desk.may_export(), company.may_export(member));
+    let keys: Vec<&str> = desk.fields().iter().map(|shown| shown.key()).collect();
+    let expected = company.fields(member, object);
+    assert_eq!(
+        keys,
+        expected
+            .iter()
+            .map(|(key, ..)| key.as_str())
+            .collect::<Vec<_>>()
+    );
+
+    let visible: Vec<&Stored> = here
+        .iter()
+        .copied()
+        .filter(|r| company.try_to(naive::READ, member, object, r.owners) == Answer::Allowed)
+        .collect();
+    if !account.records.is_empty() && (!here.is_empty() || dice.chance(20)) {
+        lists(tx, &desk, &visible, dice);
+    }
+    for record in &here {
+        one(tx, &desk, account, member, record);
+    }
+    // Of another object or environment, of another account, of nobody.
+    let elsewhere = account
+        .records
+        .iter()
+        .filter(|r| r.object != object || r.environment != environment);
+    let elsewhere = elsewhere
+        .map(|r| r.id)
+        .take(3)
+        .chain(foreign.iter().copied());
+    for id in elsewhere.chain([RecordId(i64::MAX)]) {
+        let (found, _) = answer(records::find(tx, &desk, id));
+        assert_eq!(found, Answer::NotThere, "record {id} of elsewhere");
+    }
+}
+
+fn one(tx: &mut Tx<UseRecords>, desk: &Desk, account: &Account, member: usize, record: &Stored) {
+    let company = &account.company;
+    let expected = |tick| company.try_to(tick, member, desk.object(), record.owners);
+    let (read, found) = answer(records::find(tx, desk, record.id));
+    assert_eq!(read, expected(naive::READ), "reading {record:?}");
+    if let Some(found) = found {
+        assert_eq!(found.name(), record.name);
+        for shown in desk.fields() {
+            let value = if shown.key() == "notes" {
+                record.notes
+            } else {
+                ""
+            };
+            assert!(shown.key() == "name" || found.value(shown) == value);
+        }
+    }
+    // From a version that never was: whoever may is told so, and nothing is written.
+    let (edit, saved) = answer(change::edit(tx, desk, record.id, 77, Draft::default()));
+    assert_eq!(edit, expected(naive::EDIT), "editing {record:?}");
+    assert!(saved.is_none_or(|saved| matches!(saved, Saved::Stale(_))));
+    if record.id.0 % 3 == 0 {
+        let (assign, _) = answer(change::assign(tx, desk, record.id, 77, None));
+        assert_eq!(assign, expected(naive::EDIT), "assigning {record:?}");
+    }
+    let (delete, _) = answer(change::delete(tx, desk, record.id, 77));
+    assert_eq!(delete, expected(naive::DELETE), "deleting {record:?}");
+}
+
+/// Some real changes, which the caller rolls back.
+fn really_write(tx: &mut Tx<UseRecords>, account: &Account, member: usize, dice: &mut Dice) {
+    let company = &account.company;
+    for record in &account.records {
+        if !dice.chance(12) {
+            continue;
+        }
+        let object = record.object;
+        let Ok(desk) = Desk::open(tx, record.environment, object) else {
+            assert!(!company.holds(member, naive::READ, object));
+            continue;
+        };
+        let to = company.members.len() - 1;
+        let slot = Slot(i32::try_from(to).expect("a small company"));
+        let (assigned, saved) = answer(change::assign(tx, &desk, record.id, 1, Some(slot)));
+        let may = company.try_to(naive::EDIT, member, object, record.owners);
+        assert_eq!(assigned, may, "assigning {record:?}");
+        let mut owners = record.owners;
+        let mut version = 1;
+        if let Some(saved) = saved {
+            let same = owners.assigned_to == Some(to);
+            version = if same { 1 } else { 2 };
+            assert!(matches!(saved, Saved::Done(v) if v == version), "{saved:?}");
+            owners.assigned_to = Some(to);
+        }
+        // Whoever gave a record away may have lost it with that.
+        let (deleted, _) = answer(change::delete(tx, &desk, record.id, version));
+        let may = company.try_to(naive::DELETE, member, object, owners);
+        assert_eq!(deleted, may, "deleting {record:?} of {owners:?}");
+        if deleted == Answer::Allowed {
+            let (found, _) = answer(records::find(tx, &desk, record.id));
+            assert_eq!(found, Answer::NotThere, "deleted");
+        }
+    }
+}
+
+/// Lists in several orders and page sizes, searches, filters, counts, streams.
+fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut Dice) {
+    let mut orders = vec![By::Updated, By::Name, By::Created];
+    if let Some(notes) = desk.fields().get("email").or(desk.fields().get("status")) {
+        orders.push(By::Field(notes.clone()));
+    }
+    let by = orders[dice.below(orders.len())].clone();
+    let sort = Sort {
+        by,
+        descending: dice.chance(50),
+    };
+    let mut query = ListQuery {
+        sort,
+        ..ListQuery::default()
+    };
+    same(tx, desk, &query, visible, dice);
+    query.prefix = dice
+        .one(&["AL", "b", "bir", "ä", "cedar 1", "z"])
+        .to_owned();
+    let prefix = query.prefix.to_lowercase();
+    let begin: Vec<&Stored> = visible
+        .iter()
+        .copied()
+        .filter(|r| r.name.to_lowercase().starts_with(&prefix))
+        .collect();
+    same(tx, desk, &query, &begin, dice);
+    if let (Some(notes), true) = (desk.fields().get("notes"), dice.chance(50)) {
+        query.prefix = String::new();
+        query.filters = vec![Filter {
+            column: Column::Field(notes.clone()),
+            test: Test::Contains("red".into()),
+        }];
+        let red: Vec<&Stored> = visible
+            .iter()
+            .copied()
+            .filter(|r| r.notes.contains("red"))
+            .collect();
+        same(tx, desk, &query, &red, dice);
+    }
+}
+
+/// One list, page by page in both directions, counted, and as it goes into a file: each has exactly these records.
+fn same(
+    tx: &mut Tx<UseRecords>,
+    desk: &Desk,
+    query: &ListQuery,
+    expected: &[&Stored],
+    dice: &mut Dice,
+) {
+    let said = format!("{:?} {} {query:?}", desk.object(), desk.slot().0);
+    let size = dice.one(&[1, 2, 3, 5, 50, 50]);
+    let forward = walk(tx, desk, query, None, false, size);
+    let ids: BTreeSet<RecordId> = expected.iter().map(|r| r.id).collect();
+    assert_eq!(
+        forward.len(),
+        ids.len(),
+        "listed {forward:?} of {ids:?}: {said}"
+    );
+    assert_eq!(
+        forward.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(),
+        ids,
+        "{said}"
+    );
+    let mut in_order: Vec<&&Stored> = expected.iter().collect();
+    match query.sort.by {
+        By::Updated => in_order.sort_by_key(|r| (r.updated_at, r.id)),
+        By::Name => in_order.sort_by_key(|r| (r.name.to_lowercase(), r.id)),
+        // Each was made before the one with the next number; fields that nobody filled in leave the number to decide.
+        By::Created => in_order.sort_by_key(|r| std::cmp::Reverse(r.id)),
+        By::Field(_) => in_order.sort_by_key(|r| r.id),
+    }
+    if query.sort.descending {
+        in_order.reverse();
+    }
+    let in_order: Vec<RecordId> = in_order.iter().map(|r| r.id).collect();
+    let listed: Vec<RecordId> = forward.iter().map(|(id, _)| *id).collect();
+    assert_eq!(listed, in_order, "order of {said}");
+    if let Some((last, key)) = forward.last()
+        && dice.chance(30)
+    {
+        let mut back = walk(tx, desk, query, Some(key.clone()), true, size);
+        back.reverse();
+        let back: Vec<RecordId> = back.iter().map(|(id, _)| *id).chain([*last]).collect();
+        assert_eq!(back, listed, "backwards: {said}");
+    }
+    let count = list::count(tx, desk, query, 1_000).expect("counts");
+    assert_eq!(
+        (count.number, count.more),
+        (ids.len(), false),
+        "count of {said}"
+    );
+    if !query.sort.indexed() {
+        return;
+    }
+    let mut file = BTreeSet::new();
+    let mut after: Option<Key> = None;
+    loop {
+        let (records, next) =
+            list::stream(tx, desk, query, after.as_ref(), size + 1).expect("streams");
+        for record in records {
+            assert!(file.insert(record.id), "twice in a file: {said}");
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(file, ids, "file of {said}");
+}
+
+fn walk(
+    tx: &mut Tx<UseRecords>,
+    desk: &Desk,
+    query: &ListQuery,
+    mut after: Option<Key>,
+    back: bool,
+    size: usize,
+) -> Vec<(RecordId, Key)> {
+    let mut all = Vec::new();
+    loop {
+        let part = list::part(tx, desk, query, after.as_ref(), back, size).expect("lists");
+        assert!(!part.cut && part.records.len() <= size);
+        let full = part.records.len() == size;
+        for record in &part.records {
+            all.push((record.id, list::key(query, record)));
+        }
+        assert!(all.len() < 1_000, "it never ends");
+        after = match part.stopped {
+            Some(key) => Some(key),
+            None if full => all.last().map(|(_, key)| key.clone()),
+            None => return all,
+        };
+    }
+}
