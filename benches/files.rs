@@ -18,6 +18,8 @@ use reqwest::Method;
 const LEADS: &str = "/test/records/leads";
 const IMPORTED: usize = 100_000;
 const PIECE: usize = 50_000;
+/// How long one answer may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1_800);
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -110,6 +112,7 @@ async fn posted(ada: &Person, how: &str) -> reqwest::Response {
         .finish();
     ada.request(Method::POST, &format!("{LEADS}/export"))
         .header("Sec-Fetch-Site", "same-origin")
+        .timeout(PATIENCE)
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(body)
         .send()
@@ -130,6 +133,7 @@ async fn sent(ada: &Person) -> String {
     let request = ada
         .request(Method::POST, &path)
         .header("Sec-Fetch-Site", "same-origin")
+        .timeout(PATIENCE)
         .header("Content-Type", "multipart/form-data; boundary=b")
         .body(body);
     let page = ada.send(request, &path).await;

@@ -164,7 +164,7 @@ fn menu(visit: &Visit, caller: &Caller, path: &str) -> Result<Vec<MenuGroup>> {
         };
         let entry = MenuEntry {
             label: menu.label.to_owned(),
-            href: route.path.replace("{environment}", environment.slug()),
+            href,
             icon: menu.icon,
             current: false,
         };

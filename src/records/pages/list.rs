@@ -29,6 +29,8 @@ struct List {
     object: Object,
     path: String,
     may_create: bool,
+    /// Where exactly this list is exported, for whoever may.
+    export: Option<String>,
     /// "1,284".
     total: String,
     one: bool,
@@ -166,6 +168,16 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
     Ok(List {
         object: desk.object(),
         may_create: desk.may_create(),
+        export: desk.may_export().then(|| {
+            let kept = pairs(query, |name| !matches!(name, "page" | "column" | "columns"));
+            let kept = kept
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()));
+            // The file holds what the list shows.
+            let columns = shown.iter().map(|column| ("columns", column.key()));
+            let text = query_string(kept.chain([("columns", "name")]).chain(columns));
+            format!("{path}/export?{text}")
+        }),
         total: in_words(count, rows.len()),
         one: count.number == 1 && !count.more,
         range: range(page.first, rows.len(), count),
