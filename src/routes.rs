@@ -13,6 +13,7 @@ use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::records::export::pages as export;
+use crate::records::pages as records;
 use crate::records::import;
 use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
@@ -148,6 +149,9 @@ pub fn find(method: Method, path: &str) -> Option<&'static Route> {
         .find(|r| r.method == method && r.path == path)
 }
 
+/// Largest form of a record: several long texts in letters that take nine bytes each on the way.
+const RECORD: usize = 1024 * 1024;
+
 #[rustfmt::skip]
 fn rows() -> Vec<Route> {
     vec![
@@ -227,6 +231,18 @@ fn rows() -> Vec<Route> {
         get("/{environment}", accounts::start).menu(ENVIRONMENT_GROUP, "Start", "checklist"),
         get("/accounts", accounts::index),
         post("/accounts/switch", accounts::switch),
+        // Records.
+        get("/{environment}/records/{object}", records::list::show),
+        get("/{environment}/records/{object}/new", records::new::show),
+        post("/{environment}/records/{object}/new", records::new::save).max_body(RECORD),
+        get("/{environment}/records/{object}/{record}", records::show::show),
+        get("/{environment}/records/{object}/{record}/edit", records::edit::show),
+        post("/{environment}/records/{object}/{record}/edit", records::edit::save).max_body(RECORD),
+        get("/{environment}/records/{object}/{record}/assign", records::assign::show),
+        post("/{environment}/records/{object}/{record}/assign", records::assign::save),
+        get("/{environment}/records/{object}/{record}/delete", records::delete::show),
+        post("/{environment}/records/{object}/{record}/delete", records::delete::act),
+        get("/{environment}/records/{object}/{record}/access", records::access::show),
         // Members.
         get("/shared/insight-users", index_pages::index).menu("Shared", "Insight users", "users"),
         get("/shared/insight-users/members.csv", index_pages::csv),

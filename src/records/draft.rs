@@ -31,6 +31,11 @@ impl Draft {
         self.values.get(field.key()).map(String::as_str)
     }
 
+    /// The name that was put in; empty for none.
+    pub fn name(&self) -> &str {
+        self.values.get("name").map_or("", String::as_str)
+    }
+
     pub(super) fn into_values(self) -> BTreeMap<String, String> {
         self.values
     }

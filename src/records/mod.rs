@@ -12,6 +12,7 @@ pub mod import;
 pub mod jobs;
 pub mod links;
 pub mod list;
+pub mod pages;
 pub mod people;
 pub mod transfer;
 

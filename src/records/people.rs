@@ -86,6 +86,57 @@ pub fn named<P: InAccount>(
     Ok(People(people))
 }
 
+/// An active member in the order of names.
+#[derive(Clone, Debug)]
+pub struct ByName {
+    pub slot: Slot,
+    pub member: MemberId,
+    pub name: String,
+    /// The name as it is sorted by.
+    pub key: String,
+}
+
+/// Members read at a time.
+const SOME: i64 = 500;
+
+/// The next active members by name after a place; `back`: before it, read backwards.
+pub fn by_name<P: InAccount>(
+    tx: &mut Tx<P>,
+    after: Option<&(String, MemberId)>,
+    back: bool,
+) -> Result<Vec<ByName>> {
+    let mut query = members::table
+        .inner_join(users::table)
+        .filter(members::account_id.eq(tx.account()))
+        .filter(members::removed_at.is_null())
+        .select((members::slot, members::id, users::name, members::name_key))
+        .limit(SOME)
+        .into_boxed::<crate::db::Backend>();
+    if let Some((key, id)) = after.cloned() {
+        let same = members::name_key.eq(key.clone());
+        query = if back {
+            query.filter(members::name_key.lt(key).or(same.and(members::id.lt(id))))
+        } else {
+            query.filter(members::name_key.gt(key).or(same.and(members::id.gt(id))))
+        };
+    }
+    query = if back {
+        query.order((members::name_key.desc(), members::id.desc()))
+    } else {
+        query.order((members::name_key, members::id))
+    };
+    let rows: Vec<(Slot, MemberId, String, String)> = query.load(tx.conn())?;
+    Ok(rows
+        .into_iter()
+        .map(|(slot, member, name, key)| ByName {
+            slot,
+            member,
+            name,
+            key,
+        })
+        .collect())
+}
+
 /// How many members a choice offers; beyond that their address is typed.
 pub const CHOICE_LIMIT: i64 = 200;
 

@@ -85,6 +85,11 @@ impl Answer {
         Answer::page_with(422, template)
     }
 
+    /// 409: somebody else was faster; both versions, and nothing lost.
+    pub fn conflict(template: &impl Template) -> Result<Answer> {
+        Answer::page_with(409, template)
+    }
+
     /// A page with another status.
     pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
         Ok(Answer::html(

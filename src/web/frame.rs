@@ -16,6 +16,7 @@ use crate::Result;
 use crate::access::{Admit, Caller, Can, Environment, Level, Theme, Visit};
 use crate::credentials::keys::{Keys, Purpose};
 use crate::db::types::AccountId;
+use crate::permissions::{Object, Rights, load};
 use crate::routes;
 use crate::schema::{accounts, members};
 
@@ -82,7 +83,7 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
             Some(from) => {
                 let prefix = format!("/{}", from.slug());
                 let rest = request.path().strip_prefix(&prefix).unwrap_or("");
-                format!("/{}{rest}", to.slug())
+                format!("/{}{}", to.slug(), in_both(rest))
             }
             None => format!("/{}", to.slug()),
         };
@@ -94,7 +95,7 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
         environment: caller.environment,
         switch,
         name: caller.name.clone(),
-        menu: menu(caller, request.path()),
+        menu: menu(visit, caller, request.path())?,
         crumbs: trail
             .iter()
             .map(|(label, href)| Crumb {
@@ -123,30 +124,56 @@ fn other_accounts(visit: &Visit, caller: &Caller) -> Result<Vec<(AccountId, Stri
     })
 }
 
-/// The menu entries this person may open, from the route table.
-fn menu(caller: &Caller, path: &str) -> Vec<MenuGroup> {
-    let mut groups: Vec<MenuGroup> = Vec::new();
+/// The part of a path that both environments have: a record belongs to one, its list to both.
+fn in_both(rest: &str) -> &str {
+    let mut slashes = rest.match_indices('/').skip(2).map(|(at, _)| at);
+    match slashes.next() {
+        Some(end) if rest.starts_with(RECORDS) && &rest[end..] != "/new" => &rest[..end],
+        _ => rest,
+    }
+}
+
+/// What the addresses of records begin with under their environment.
+const RECORDS: &str = "/records/";
+
+/// The menu entries this person may open: the objects whose records their profile lets them Read, then what the route
+/// table has.
+fn menu(visit: &Visit, caller: &Caller, path: &str) -> Result<Vec<MenuGroup>> {
+    let environment = caller.environment;
+    let rules = visit.with_reader(|conn| {
+        let version = caller.permission_version;
+        load::of_version(visit.app(), conn, caller.account, version, visit.now())
+    })?;
+    let objects = Object::ALL
+        .into_iter()
+        .filter(|object| rules.rights(caller.slot, *object).has(Rights::READ))
+        .map(|object| MenuEntry {
+            label: object.plural().to_owned(),
+            href: format!("/{}{RECORDS}{}", environment.slug(), object.slug()),
+            icon: object.icon(),
+            current: false,
+        });
+    let mut groups = vec![MenuGroup {
+        label: environment.label().to_owned(),
+        is_environment: true,
+        entries: objects.collect(),
+    }];
     for route in routes::table() {
         let Some(menu) = route.menu.filter(|_| route.needs.held_by(caller)) else {
             continue;
         };
         let href = match route.path.split_once("{environment}") {
-            Some((before, after)) => format!("{before}{}{after}", caller.environment.slug()),
+            Some((before, after)) => format!("{before}{}{after}", environment.slug()),
             None => route.path.to_owned(),
         };
-        let current = path == href
-            || path
-                .strip_prefix(&href)
-                .is_some_and(|rest| rest.starts_with('/'));
         let entry = MenuEntry {
             label: menu.label.to_owned(),
             href,
             icon: menu.icon,
-            current,
+            current: false,
         };
-        let is_environment = menu.group == ENVIRONMENT_GROUP;
-        let label = if is_environment {
-            caller.environment.label()
+        let label = if menu.group == ENVIRONMENT_GROUP {
+            environment.label()
         } else {
             menu.group
         };
@@ -154,12 +181,27 @@ fn menu(caller: &Caller, path: &str) -> Vec<MenuGroup> {
             Some(group) => group.entries.push(entry),
             None => groups.push(MenuGroup {
                 label: label.to_owned(),
-                is_environment,
+                is_environment: false,
                 entries: vec![entry],
             }),
         }
     }
-    groups
+    mark_current(&mut groups, path);
+    Ok(groups)
+}
+
+/// Marks the entry whose page is shown, or stands above the one that is: the nearest of them.
+fn mark_current(groups: &mut [MenuGroup], path: &str) {
+    let entries = groups.iter_mut().flat_map(|group| &mut group.entries);
+    let nearest = entries
+        .filter(|entry| {
+            path.strip_prefix(&entry.href)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .max_by_key(|entry| entry.href.len());
+    if let Some(entry) = nearest {
+        entry.current = true;
+    }
 }
 
 /// The cookies around an answer: a strip to show next, a strip that has been shown, and the seed of this page's
@@ -208,4 +250,23 @@ fn read_flash(keys: &Keys, sealed: &str) -> Option<Flash> {
         kind,
         text: text.get(1..)?.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_both;
+
+    #[test]
+    fn a_record_leads_to_its_list_in_the_other_environment() {
+        for (rest, both) in [
+            ("", ""),
+            ("/import-data", "/import-data"),
+            ("/records/leads", "/records/leads"),
+            ("/records/leads/new", "/records/leads/new"),
+            ("/records/leads/17", "/records/leads"),
+            ("/records/leads/17/edit", "/records/leads"),
+        ] {
+            assert_eq!(in_both(rest), both);
+        }
+    }
 }

@@ -32,7 +32,8 @@ impl<K: Serialize + DeserializeOwned> Place<K> {
         Some(place)
     }
 
-    fn write(&self) -> String {
+    /// As it stands in the query string.
+    pub fn text(&self) -> String {
         BASE64.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 }
@@ -76,7 +77,7 @@ pub fn page<T, K: Serialize + DeserializeOwned>(
                 key: key(row),
                 at,
             };
-            link(&place.write())
+            link(&place.text())
         })
     };
     Page {

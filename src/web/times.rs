@@ -158,6 +158,11 @@ pub fn date(zone: &Zone, moment: Timestamp) -> String {
     day_words(zone.local(moment).date())
 }
 
+/// A day of the calendar: "3 Mar 2026".
+pub fn day(day: Date) -> String {
+    day_words(day)
+}
+
 /// A moment for machines and files: "2026-11-22T08:41:00Z".
 pub fn iso(moment: Timestamp) -> String {
     instant(moment).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -463,7 +463,7 @@ async fn long_lists_and_open_menus_are_for_everybody() {
     look.done();
 }
 
-fn gzipped(bytes: &[u8]) -> usize {
+pub fn gzipped(bytes: &[u8]) -> usize {
     let mut out = GzEncoder::new(Vec::new(), Compression::default());
     out.write_all(bytes).expect("writes to memory");
     out.finish().expect("writes to memory").len()

@@ -33,7 +33,20 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
     let operator = halden.member("operator", &[Role::Viewer]);
     operator.make_operator();
     vec![
-        (admin, &["Start", "Insight users", "Audit log"]),
+        (
+            admin,
+            &[
+                "Contacts",
+                "Organizations",
+                "Leads",
+                "Opportunities",
+                "Projects",
+                "Tasks",
+                "Start",
+                "Insight users",
+                "Audit log",
+            ],
+        ),
         (halden.member("viewer", &[Role::Viewer]), &["Start"]),
         (halden.member("technician", &[Role::Technician]), &["Start"]),
         (

@@ -87,6 +87,13 @@ impl Fixture<'_> {
         let (account, member, user) = (admin.account(), admin.member(), admin.user());
         match parameter {
             "environment" => "test".to_owned(),
+            "record" => {
+                // An earlier route may have ended the session.
+                admin.start_session(Level::Full);
+                let name = format!("Lead {number}");
+                let fields = [("name", name.as_str())];
+                admin.make("test/leads", &fields).await.to_string()
+            }
             "token" => "A".repeat(47),
             "member" => {
                 let email = format!("m{number}@halden.example");
@@ -264,7 +271,7 @@ fn is_of_an_account(parameter: &str) -> bool {
 struct Cast {
     /// Every right in Halden Logistics, and operator.
     with: Person,
-    /// A member of Halden Logistics without a platform role.
+    /// A member of Halden Logistics without a platform role, and without a profile: they read no record.
     without: Person,
     /// Every right in another company, and operator.
     outsider: Person,

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod raw;
+pub mod records;
 pub mod rules;
 pub mod smtp;
 pub mod steps;

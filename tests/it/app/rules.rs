@@ -131,7 +131,9 @@ fn document_problems(page: &Page) -> Vec<String> {
                     || content.starts_with('#')
                     || content.starts_with('?')
                     || content.starts_with("mailto:")
-                    || content.is_empty() && attribute == "action";
+                    || content.is_empty() && attribute == "action"
+                    // A web address that somebody typed: it learns nothing about where it was followed from.
+                    || content.starts_with("http") && element.attr("rel") == Some("noopener noreferrer");
                 rule(own, &format!("leads elsewhere: {here}"));
             }
             if attribute == "id" {
