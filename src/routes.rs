@@ -13,7 +13,6 @@ use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::records::export::pages as export;
-use crate::records::pages as records;
 use crate::records::import;
 use crate::records::pages as records;
 use crate::sign_in::pages as sign_in;
