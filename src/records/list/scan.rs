@@ -1,8 +1,10 @@
 //! The queries of lists: each reads ranges of the indexes over records, in their order. Which one is asked when is
 //! decided in [`super::plan`].
 
+mod stretches;
+
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::{By, Key, ListQuery};
 use crate::access::{InAccount, Tx};
@@ -14,6 +16,7 @@ use crate::permissions::slots::Slots;
 use crate::records::change::sort_name;
 use crate::records::{Desk, Record, Row, environment_number, record};
 use crate::{Error, Result};
+pub(super) use stretches::Stretches;
 
 /// What an index holds of a record.
 #[derive(Clone, Debug)]
@@ -93,24 +96,6 @@ enum Of {
     EachMade,
     Owned(Slot),
     Made(Slot),
-}
-
-/// The stretches of the owner and creator indexes that belong to some members.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stretches {
-    pub owned: Vec<Slot>,
-    pub made: Vec<Slot>,
-}
-
-impl Stretches {
-    /// Everything of these members.
-    pub fn of(slots: &Slots) -> Stretches {
-        let each: Vec<Slot> = slots.iter().collect();
-        Stretches {
-            owned: each.clone(),
-            made: each,
-        }
-    }
 }
 
 impl Scan {
@@ -365,165 +350,6 @@ impl Scan {
         )
     }
 
-    /// The stretches whose first entry is among the best `limit`, and the place of the last of these: whatever stands
-    /// up to there is in those stretches. Nothing is said of a place when all stretches are needed.
-    pub fn heads(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-        limit: usize,
-    ) -> Result<(Stretches, Option<Place>)> {
-        let mut heads = match conn {
-            Conn::Pg(_) => self.heads_there(conn, stretches, limit)?,
-            Conn::Sqlite(_) => self.heads_here(conn, stretches)?,
-        };
-        let down = self.down;
-        heads.sort_by(|a, b| if down { b.2.cmp(&a.2) } else { a.2.cmp(&b.2) });
-        let until = heads.get(limit - 1).map(|head| head.2.clone());
-        // A head at the very place of the last may belong to a better record: ties stay in.
-        let chosen = heads.into_iter().filter(|head| match &until {
-            Some(until) if down => head.2 >= *until,
-            Some(until) => head.2 <= *until,
-            None => true,
-        });
-        let mut best = Stretches::default();
-        for (slot, made, _) in chosen {
-            if made {
-                best.made.push(slot);
-            } else {
-                best.owned.push(slot);
-            }
-        }
-        Ok((best, until))
-    }
-
-    /// (member, whether as creator, place of the newest).
-    fn heads_there(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-        limit: usize,
-    ) -> Result<Vec<(Slot, bool, Place)>> {
-        let place = self.indexes().place;
-        let half = |slots: &[Slot], of: Of| {
-            Pieces::default()
-                .sql(format!(
-                    "(SELECT number, {}, head.{place} FROM ",
-                    of == Of::EachMade
-                ))
-                .each(numbers(slots))
-                .sql(format!(" CROSS JOIN LATERAL (SELECT {place}, id FROM "))
-                .then(self.range(of))
-                .sql(self.ordered())
-                .sql(" LIMIT 1) AS head)")
-        };
-        let way = if self.down { "DESC" } else { "ASC" };
-        let statement = half(&stretches.owned, Of::EachOwned)
-            .sql(" UNION ALL ")
-            .then(half(&stretches.made, Of::EachMade))
-            .sql(format!(
-                " ORDER BY 3 {way} FETCH FIRST {limit} ROWS WITH TIES"
-            ));
-        self.load_heads(conn, statement)
-    }
-
-    fn heads_here(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-    ) -> Result<Vec<(Slot, bool, Place)>> {
-        let place = self.indexes().place;
-        let half = |slots: &[Slot], of: Of| {
-            Pieces::default()
-                .sql(format!(
-                    "SELECT number, {} AS made, (SELECT {place} FROM ",
-                    of == Of::EachMade
-                ))
-                .then(self.range(of))
-                .sql(self.ordered())
-                .sql(" LIMIT 1) AS place FROM ")
-                .each(numbers(slots))
-        };
-        let statement = Pieces::default()
-            .sql("SELECT number, made, place FROM (")
-            .then(half(&stretches.owned, Of::EachOwned))
-            .sql(" UNION ALL ")
-            .then(half(&stretches.made, Of::EachMade))
-            .sql(") WHERE place IS NOT NULL");
-        self.load_heads(conn, statement)
-    }
-
-    /// The best `limit` entries of some stretches, each once, not beyond a place.
-    pub fn merged(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-        until: Option<Place>,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        let scan = Scan {
-            until,
-            ..self.clone()
-        };
-        let mut found = match conn {
-            Conn::Pg(_) => scan.merged_there(conn, stretches, limit)?,
-            Conn::Sqlite(_) => scan.merged_here(conn, stretches, limit)?,
-        };
-        found.sort_by(|a, b| scan.order(a, b));
-        // A record of two members who are both seen came twice.
-        found.dedup_by_key(|entry| entry.id);
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    fn merged_there(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        let place = self.indexes().place;
-        let half = |slots: &[Slot], of: Of| {
-            Pieces::default()
-                .sql("(SELECT best.* FROM ")
-                .each(numbers(slots))
-                .sql(" CROSS JOIN LATERAL (")
-                .sql(self.columns())
-                .then(self.range(of))
-                .sql(self.ordered())
-                .sql(format!(" LIMIT {limit}) AS best)"))
-        };
-        let way = if self.down { "DESC" } else { "ASC" };
-        let statement = half(&stretches.owned, Of::EachOwned)
-            .sql(" UNION ALL ")
-            .then(half(&stretches.made, Of::EachMade))
-            .sql(format!(
-                " ORDER BY {place} {way}, id {way} LIMIT {}",
-                2 * limit
-            ));
-        self.load_entries(conn, statement)
-    }
-
-    fn merged_here(
-        &self,
-        conn: &mut Conn,
-        stretches: &Stretches,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        let owned = stretches.owned.iter().map(|slot| Of::Owned(*slot));
-        let made = stretches.made.iter().map(|slot| Of::Made(*slot));
-        let mut found = Vec::new();
-        for of in owned.chain(made) {
-            let statement = Pieces::default()
-                .sql(self.columns())
-                .then(self.range(of))
-                .sql(self.ordered())
-                .sql(format!(" LIMIT {limit}"));
-            found.extend(self.load_entries(conn, statement)?);
-        }
-        Ok(found)
-    }
-
     /// How many entries there are, up to `cap`.
     pub fn count(&self, conn: &mut Conn, cap: usize) -> Result<usize> {
         let statement = Pieces::default()
@@ -533,51 +359,6 @@ impl Scan {
             .sql(self.ordered())
             .sql(format!(" LIMIT {cap}) AS counted"));
         load_count(conn, statement)
-    }
-
-    /// How many records some members own, up to `cap`.
-    pub fn count_owned(&self, conn: &mut Conn, slots: &[Slot], cap: usize) -> Result<usize> {
-        let statement = Pieces::default()
-            .sql("SELECT COUNT(*) FROM (")
-            .then(self.of_each(conn, "id", slots, Of::EachOwned, cap))
-            .sql(") AS counted");
-        load_count(conn, statement)
-    }
-
-    /// How many of the next `budget` records that these members made for somebody else belong to nobody among them, and
-    /// whether that were all.
-    pub fn count_made(
-        &self,
-        conn: &mut Conn,
-        seen: &Slots,
-        budget: usize,
-    ) -> Result<(usize, bool)> {
-        let slots: Vec<Slot> = seen.iter().collect();
-        let statement = self.of_each(conn, "owner_slot", &slots, Of::EachMade, budget);
-        let owners: Vec<Slot> = on_each!(conn, c => statement.giving::<Integer>().load(c))?;
-        let others = owners
-            .iter()
-            .filter(|owner| !seen.contains(**owner))
-            .count();
-        Ok((others, owners.len() < budget))
-    }
-
-    /// `SELECT column` of each of some members' stretches, `limit` rows in all.
-    fn of_each(&self, conn: &Conn, column: &str, slots: &[Slot], of: Of, limit: usize) -> Pieces {
-        match conn {
-            Conn::Pg(_) => Pieces::default()
-                .sql(format!("SELECT one.{column} FROM "))
-                .each(numbers(slots))
-                .sql(format!(" CROSS JOIN LATERAL (SELECT {column} FROM "))
-                .then(self.range(of))
-                .sql(format!(" LIMIT {limit}) AS one LIMIT {limit}")),
-            Conn::Sqlite(_) => Pieces::default()
-                .sql(format!("SELECT {column} FROM "))
-                .each(numbers(slots))
-                .sql(" CROSS JOIN ")
-                .then(self.range(of))
-                .sql(format!(" LIMIT {limit}")),
-        }
     }
 
     fn load_entries(&self, conn: &mut Conn, pieces: Pieces) -> Result<Vec<Entry>> {
@@ -649,23 +430,6 @@ impl Scan {
             })
             .collect())
     }
-
-    fn load_heads(&self, conn: &mut Conn, pieces: Pieces) -> Result<Vec<(Slot, bool, Place)>> {
-        if self.by_name {
-            let rows: Vec<(Slot, bool, String)> =
-                on_each!(conn, c => pieces.giving::<(Integer, Bool, Text)>().load(c))?;
-            return Ok(rows
-                .into_iter()
-                .map(|(slot, made, name)| (slot, made, Place::Name(name)))
-                .collect());
-        }
-        let rows: Vec<(Slot, bool, Timestamp)> =
-            on_each!(conn, c => pieces.giving::<(Integer, Bool, BigInt)>().load(c))?;
-        Ok(rows
-            .into_iter()
-            .map(|(slot, made, at)| (slot, made, Place::Updated(at)))
-            .collect())
-    }
 }
 
 /// What a walk found.
@@ -677,10 +441,6 @@ pub(super) struct Walked {
     /// Nothing comes after.
     pub over: bool,
     pub steps: usize,
-}
-
-fn numbers(slots: &[Slot]) -> Vec<i32> {
-    slots.iter().map(|slot| slot.0).collect()
 }
 
 /// The columns of a [`Row`], as text.
