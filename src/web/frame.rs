@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use diesel::prelude::*;
 
-use super::answer::{Answer, Body, FlashKind};
+use super::answer::{Answer, FlashKind};
 use super::csrf;
 use super::request::Request;
 use super::shell::{Crumb, Flash, Frame, MenuEntry, MenuGroup, Shell};
@@ -213,9 +213,7 @@ pub(super) fn settle(visit: &Rc<Visit>, request: &Request, mut answer: Answer) -
             answer = answer.set_cookie(FLASH_COOKIE, write_flash(keys, kind, &text), None);
         }
         None => {
-            let shown =
-                matches!(&answer.body, Body::Text { mime, .. } if mime.starts_with("text/html"));
-            if shown && request.cookie(FLASH_COOKIE).is_some() {
+            if answer.is_page() && request.cookie(FLASH_COOKIE).is_some() {
                 answer = answer.clear_cookie(FLASH_COOKIE);
             }
         }

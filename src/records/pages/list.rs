@@ -9,6 +9,7 @@ use crate::Result;
 use crate::access::{Can, Tx, UseRecords};
 use crate::permissions::Object;
 use crate::permissions::objects::Kind;
+use crate::records::import;
 use crate::records::list::{self, BUDGET, By, Column, Count, Key, ListQuery, SORT_LIMIT, Sort};
 use crate::records::{Desk, links, people};
 use crate::web::answer::Answer;
@@ -29,6 +30,8 @@ struct List {
     object: Object,
     path: String,
     may_create: bool,
+    /// Rows can be taken in as new records or as changes.
+    may_import: bool,
     /// Where exactly this list is exported, for whoever may.
     export: Option<String>,
     /// "1,284".
@@ -168,6 +171,7 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
     Ok(List {
         object: desk.object(),
         may_create: desk.may_create(),
+        may_import: import::stored::require_import(desk).is_ok(),
         export: desk.may_export().then(|| {
             let kept = pairs(query, |name| !matches!(name, "page" | "column" | "columns"));
             let kept = kept

@@ -281,9 +281,6 @@ fn same(
         (ids.len(), false),
         "count of {said}"
     );
-    if !query.sort.indexed() {
-        return;
-    }
     let mut file = BTreeSet::new();
     let mut after: Option<Key> = None;
     loop {
