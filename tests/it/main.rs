@@ -9,6 +9,7 @@ mod audit_log;
 mod browser_keys;
 mod browser_pages;
 mod browser_walk;
+mod canaries;
 mod commands;
 mod decisions;
 mod export;

@@ -87,6 +87,7 @@ impl Fixture<'_> {
         let (account, member, user) = (admin.account(), admin.member(), admin.user());
         match parameter {
             "environment" => "test".to_owned(),
+            "object" => "leads".to_owned(),
             "record" => {
                 // An earlier route may have ended the session.
                 admin.start_session(Level::Full);
