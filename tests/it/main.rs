@@ -10,6 +10,7 @@ mod browser_keys;
 mod browser_pages;
 mod browser_walk;
 mod commands;
+mod custom_fields;
 mod decisions;
 mod export;
 mod first_start;
