@@ -179,6 +179,7 @@ impl Fixture<'_> {
                         .get_result::<AnnouncementId>(conn)
                 })
                 .to_string(),
+            "object" => "leads".to_owned(),
             "import" => self
                 .id(|conn| {
                     let slot: Slot = members::table
