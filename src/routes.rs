@@ -12,6 +12,7 @@ use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::permissions::fields_pages as fields;
 use crate::records::export::pages as export;
 use crate::records::import;
 use crate::records::pages as records;
@@ -149,7 +150,7 @@ pub fn find(method: Method, path: &str) -> Option<&'static Route> {
         .find(|r| r.method == method && r.path == path)
 }
 
-/// Largest form of a record: several long texts in letters that take nine bytes each on the way.
+/// Largest form of a record, or of the choices of a field: long texts in letters that take nine bytes each on the way.
 const RECORD: usize = 1024 * 1024;
 
 #[rustfmt::skip]
@@ -308,6 +309,16 @@ fn rows() -> Vec<Route> {
         get("/{environment}/records/{object}/import/{import}", import::result_pages::show),
         post("/{environment}/records/{object}/import/{import}", import::pages::go_on),
         get("/{environment}/records/{object}/import/{import}/rejected", import::result_pages::rejected),
+        // Fields.
+        get("/settings/permissions/fields", fields::show)
+            .menu("System Settings", "Fields", "columns-3"),
+        get("/settings/permissions/fields/new", fields::new),
+        post("/settings/permissions/fields/new", fields::add).max_body(RECORD),
+        get("/settings/permissions/fields/{field}/edit", fields::edit),
+        post("/settings/permissions/fields/{field}/edit", fields::save).max_body(RECORD),
+        get("/settings/permissions/fields/{field}/retire", fields::ask),
+        post("/settings/permissions/fields/{field}/retire", fields::retire),
+        post("/settings/permissions/fields/{field}/restore", fields::restore),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

@@ -5,9 +5,10 @@ use diesel::prelude::*;
 
 use super::objects::{Field, Kind, Object, TEXT_LIMIT};
 use super::setup::{Differences, Setup, taken};
-use crate::access::Proof;
+use crate::access::{ManagePermissions, Proof, Tx};
 use crate::audit::Event;
 use crate::credentials::names::SettingName;
+use crate::db::Conn;
 use crate::db::types::{AccountId, CustomFieldId, LayoutId, Timestamp};
 use crate::schema::{custom_fields as custom, layout_fields, page_layouts};
 use crate::{Error, Result, on_each};
@@ -31,7 +32,7 @@ pub fn add<P: Proof>(
         .into_iter()
         .find(|(slug, _)| *slug == kind)
         .ok_or(Error::BadRequest("There is no such kind of field."))?;
-    let choices = checked_choices(kind, choices)?;
+    let choices = read_choices(kind, choices)?;
     not_built_in(object, label)?;
     let count: i64 = custom::table
         .filter(custom::account_id.eq(account))
@@ -112,7 +113,7 @@ pub fn change<P: Proof>(
     choices: &str,
 ) -> Result<bool> {
     let found = find(setup, field)?;
-    let choices = checked_choices(&found.kind, choices)?;
+    let choices = read_choices(&found.kind, choices)?;
     let mut changes = Differences::default();
     changes
         .compare("Name", &found.label, label.as_str())
@@ -234,21 +235,38 @@ fn of_row((id, object, label, kind, choices, retired_at): Row) -> Option<Custom>
 /// Every field that was ever added, retired ones too, in the order of the adding.
 pub fn all<P: Proof>(setup: &mut Setup<P>) -> Result<Vec<Custom>> {
     let account = setup.account();
+    all_of(setup.conn(), account)
+}
+
+/// The same for a page that changes nothing, and so locks nothing.
+pub fn list(tx: &mut Tx<ManagePermissions>) -> Result<Vec<Custom>> {
+    let account = tx.account();
+    all_of(tx.conn(), account)
+}
+
+fn all_of(conn: &mut Conn, account: AccountId) -> Result<Vec<Custom>> {
     let rows: Vec<Row> = custom::table
         .filter(custom::account_id.eq(account))
         .order(custom::id)
         .select(COLUMNS)
-        .load(setup.conn())?;
+        .load(conn)?;
     Ok(rows.into_iter().filter_map(of_row).collect())
 }
 
 /// One of them.
 pub fn find<P: Proof>(setup: &mut Setup<P>, field: CustomFieldId) -> Result<Custom> {
     let account = setup.account();
-    let found: Option<Row> = row(account, field)
-        .select(COLUMNS)
-        .first(setup.conn())
-        .optional()?;
+    one_of(setup.conn(), account, field)
+}
+
+/// The same for a page.
+pub fn one(tx: &mut Tx<ManagePermissions>, field: CustomFieldId) -> Result<Custom> {
+    let account = tx.account();
+    one_of(tx.conn(), account, field)
+}
+
+fn one_of(conn: &mut Conn, account: AccountId, field: CustomFieldId) -> Result<Custom> {
+    let found: Option<Row> = row(account, field).select(COLUMNS).first(conn).optional()?;
     found.and_then(of_row).ok_or(Error::NotFound)
 }
 
@@ -279,8 +297,8 @@ fn not_built_in(object: Object, label: &SettingName) -> Result<()> {
     Ok(())
 }
 
-/// One choice per line, each cleaned like a name and there once.
-fn checked_choices(kind: &str, typed: &str) -> Result<String> {
+/// One choice per line, each cleaned like a name and there once; none for any other kind.
+pub fn read_choices(kind: &str, typed: &str) -> Result<String> {
     if kind != "choice" {
         return match typed.trim() {
             "" => Ok(String::new()),

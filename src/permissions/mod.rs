@@ -7,6 +7,7 @@
 pub mod custom_fields;
 pub mod decide;
 pub mod fields;
+pub mod fields_pages;
 pub mod layouts;
 pub mod load;
 pub mod members;

@@ -434,14 +434,22 @@ async fn long_lists_and_open_menus_are_for_everybody() {
             number,
         };
         fixture
-            .paths("/{invitation}/{subscriber}/{announcement}")
+            .paths("/{invitation}/{subscriber}/{announcement}/{field}")
             .await;
     }
     app.company("Other Company").add(&ada, &[Role::Viewer]);
     let mut look = Look::new(&app).await.with_large_text().await;
     look.sign_in(&ada, Level::Full).await;
+    let long = "One of several long choices; ".repeat(8);
+    app.sql(&format!(
+        "UPDATE custom_fields SET kind = 'choice', choices = '{long}' WHERE label = 'Field 1'"
+    ))
+    .expect("a choice");
+    app.sql("UPDATE custom_fields SET retired_at = 1 WHERE label IN ('Field 2', 'Field 3')")
+        .expect("retired fields");
     let people = "/shared/insight-users";
-    for path in [people, "/settings/audit-log", "/product-updates"] {
+    let fields = "/settings/permissions/fields?object=leads";
+    for path in [people, fields, "/settings/audit-log", "/product-updates"] {
         look.page(path, 200).await;
     }
     look.page("/shared/insight-users?q=nobody-is-called-this", 200)

@@ -11,6 +11,7 @@ mod browser_pages;
 mod browser_walk;
 mod canaries;
 mod commands;
+mod custom_fields;
 mod decisions;
 mod export;
 mod first_start;

@@ -44,6 +44,7 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
                 "Tasks",
                 "Start",
                 "Insight users",
+                "Fields",
                 "Audit log",
             ],
         ),
@@ -59,17 +60,19 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
     ]
 }
 
-const PAGES: [(&str, &str); 3] = [
-    ("Insight users", INSIGHT_USERS),
-    ("Audit log", "/settings/audit-log"),
-    ("Product updates", "/product-updates"),
+/// Entry, section, path.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("Insight users", "Insight users", INSIGHT_USERS),
+    ("Fields", "Permissions", "/settings/permissions/fields"),
+    ("Audit log", "Audit log", "/settings/audit-log"),
+    ("Product updates", "Product updates", "/product-updates"),
 ];
 
 async fn the_menu_shows_what_its_owner_may_open_and_nothing_else(app: TestApp) {
     for (person, entries) in cast(&app).await {
         let page = person.open("/test").await;
         assert_eq!(menu(&page), entries, "{}", person.name());
-        for (label, path) in PAGES {
+        for (label, _, path) in PAGES {
             let status = if entries.contains(&label) { 200 } else { 403 };
             assert_eq!(
                 person.get(path).await.status,
@@ -97,7 +100,7 @@ async fn every_entry_leads_to_its_page(app: TestApp) {
 
 async fn a_refused_page_names_its_section_and_whom_to_ask(app: TestApp) {
     let sam = app.member("sam", &[Role::Viewer, Role::Technician]).await;
-    for (section, path) in PAGES {
+    for (_, section, path) in PAGES {
         let page = sam.get(path).await;
         page.expect_status(403);
         page.expect(&format!("{section} is not part of what you may open."));

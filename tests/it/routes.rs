@@ -7,12 +7,12 @@ use diesel::prelude::*;
 use insight::access::Needs;
 use insight::db::Conn;
 use insight::db::types::{
-    AnnouncementId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
+    AnnouncementId, CustomFieldId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
 };
 use insight::permissions::Object;
 use insight::routes::{self, Method, Route};
 use insight::schema::{
-    announcements, exports, imports, invitations, members, sessions, subscribers,
+    announcements, custom_fields, exports, imports, invitations, members, sessions, subscribers,
 };
 
 use crate::app::page::Page;
@@ -136,6 +136,21 @@ impl Fixture<'_> {
                 })
                 .to_string()
             }
+            "field" => self
+                .id(|conn| {
+                    diesel::insert_into(custom_fields::table)
+                        .values((
+                            custom_fields::account_id.eq(account),
+                            custom_fields::object.eq(Object::Lead.number()),
+                            custom_fields::label.eq(format!("Field {number}")),
+                            custom_fields::kind.eq("text"),
+                            custom_fields::choices.eq(""),
+                            custom_fields::created_at.eq(app.clock.now()),
+                        ))
+                        .returning(custom_fields::id)
+                        .get_result::<CustomFieldId>(conn)
+                })
+                .to_string(),
             "subscriber" => self
                 .id(|conn| {
                     diesel::insert_into(subscribers::table)
@@ -165,6 +180,7 @@ impl Fixture<'_> {
                         .get_result::<AnnouncementId>(conn)
                 })
                 .to_string(),
+            "object" => "leads".to_owned(),
             "import" => self
                 .id(|conn| {
                     let slot: Slot = members::table
