@@ -80,7 +80,7 @@ pub fn keep_house(app: &App) -> Result<()> {
     })?;
     let messages = mail::outbox::sweep(app)?;
     let exports = records::export::stored::sweep(app)?;
-    let imports = records::import::stored::sweep(app)?;
+    let imports = records::import::sweep::sweep(app)?;
     let uploads = crate::web::upload::sweep(app);
     tracing::info!(
         sessions, links, throttles, browsers, messages, exports, imports, uploads, "swept"

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod metrics;
 pub mod paging;
 mod pieces;
+mod policy;
 pub mod request;
 pub mod server;
 mod session_store;

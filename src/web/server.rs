@@ -12,7 +12,7 @@ use actix_web::body::BodyStream;
 use actix_web::cookie::{Cookie, Key, SameSite};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, guard, middleware, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -20,6 +20,7 @@ use futures_util::StreamExt;
 
 use super::answer::{self, Answer, Body, SessionChange};
 use super::pieces::Pieces;
+use super::policy::{default_policy, header_value, policy};
 use super::request::{Form, Request};
 use super::session_store::{TOKEN, TokenStore};
 use super::{address, assets, csrf, errors, frame, upload};
@@ -582,26 +583,4 @@ async fn defences(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(res)
-}
-
-/// What carries no page of ours (static files, health) may load nothing at all.
-fn default_policy(headers: &mut HeaderMap) {
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        );
-    }
-}
-
-fn policy(nonce: &str) -> String {
-    format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; \
-         font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-         base-uri 'none'; object-src 'none'"
-    )
-}
-
-fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

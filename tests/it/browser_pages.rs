@@ -15,7 +15,7 @@ use insight::subscribers::unsubscribe::Deed;
 use crate::app::browser::{Browser, Options};
 use crate::app::people::{Level, PASSWORD, Person, Role};
 use crate::app::{Backend, OnBackend, TestApp, wait};
-use crate::routes::Fixture;
+use crate::route_values::Fixture;
 
 /// Files: a browser keeps them instead of showing them.
 const DOWNLOADS: &[&str] = &[

@@ -86,7 +86,7 @@ async fn what_a_layout_hides_is_in_no_answer(app: TestApp) {
         (Object::Contact, "commercial/contacts"),
         (Object::Opportunity, "test/opportunities"),
     ] {
-        let own = app.set_up(&ada, |setup| custom_fields::all(setup));
+        let own = app.set_up(&ada, custom_fields::all);
         let own = own
             .into_iter()
             .filter(|field| field.object == object)

@@ -1,19 +1,14 @@
 //! Imports of records: sending a file, matching, checking, importing, and whatever can go wrong in between.
 
-use std::cell::Cell;
-use std::time::Duration;
 
-use insight::background;
 use insight::permissions::{Object, Rights};
-use insight::records::import::job;
 use insight::records::jobs;
 use reqwest::Method;
 
 use crate::app::files::{On, give, record, set_export, set_rights};
 use crate::app::page::Page;
-use crate::app::people::{Level, Person, Role};
-use crate::app::program::Installation;
-use crate::app::{Backend, TestApp, texts, wait};
+use crate::app::people::{Person, Role};
+use crate::app::{TestApp, texts};
 use crate::on_both;
 
 on_both!(
@@ -26,17 +21,13 @@ on_both!(
     too_much_is_refused_while_it_arrives,
     only_who_may_write_may_send_a_file,
     an_import_belongs_to_who_sent_it,
-    a_worker_that_dies_is_followed_by_another_without_doubling_a_row,
-    a_member_who_is_removed_imports_nothing_more,
-    two_imports_at_once_make_all_their_rows,
-    rows_are_kept_for_ninety_days,
 );
 
-const LEADS: &str = "/test/records/leads";
-const ALL: fn() -> Rights = || Rights::READ.and(Rights::CREATE).and(Rights::EDIT);
+pub const LEADS: &str = "/test/records/leads";
+pub const ALL: fn() -> Rights = || Rights::READ.and(Rights::CREATE).and(Rights::EDIT);
 
 /// Bob may read, create and edit leads. E-mail is hidden from him, company read-only.
-async fn bob(app: &TestApp) -> Person {
+pub async fn bob(app: &TestApp) -> Person {
     app.admin("ada").await;
     let bob = app.member("bob", &[]).await;
     let fields = [
@@ -52,7 +43,7 @@ async fn bob(app: &TestApp) -> Person {
 }
 
 /// Sends a file the way a browser does.
-async fn send(person: &Person, file: &[u8]) -> Page {
+pub async fn send(person: &Person, file: &[u8]) -> Page {
     send_with(person, &person.form_token(), file).await
 }
 
@@ -74,21 +65,21 @@ async fn send_with(person: &Person, token: &str, file: &[u8]) -> Page {
 }
 
 /// Sends a file and gives the address of its import.
-async fn sent(person: &Person, file: &str) -> String {
+pub async fn sent(person: &Person, file: &str) -> String {
     let page = send(person, file.as_bytes()).await;
     assert_eq!(page.status, 303, "{}", page.text());
     page.header("location").to_owned()
 }
 
 /// Accepts the columns as they were guessed and has the rows checked.
-async fn check(app: &TestApp, person: &Person, path: &str) -> Page {
+pub async fn check(app: &TestApp, person: &Person, path: &str) -> Page {
     let page = person.open(path).await.press("Check the rows").await;
     assert_eq!(page.status, 200, "{:?}", page.errors());
     jobs::run_due(app).expect("checks");
     person.open(path).await
 }
 
-async fn import(app: &TestApp, person: &Person, path: &str) -> Page {
+pub async fn import(app: &TestApp, person: &Person, path: &str) -> Page {
     let page = person.post(path, &[("step", "import")]).await;
     page.expect_redirect(path);
     jobs::run_due(app).expect("imports");
@@ -96,12 +87,12 @@ async fn import(app: &TestApp, person: &Person, path: &str) -> Page {
 }
 
 /// The records, by number.
-fn leads(app: &TestApp) -> Vec<String> {
+pub fn leads(app: &TestApp) -> Vec<String> {
     let query = "SELECT name || ' ' || version || ' ' || data AS line FROM records ORDER BY id";
     texts(&mut app.database().connect(), query)
 }
 
-fn uploads(app: &TestApp) -> usize {
+pub fn uploads(app: &TestApp) -> usize {
     let folder = std::fs::read_dir(app.config.data_dir.join("imports"));
     folder.map_or(0, Iterator::count)
 }
@@ -457,204 +448,4 @@ async fn an_import_belongs_to_who_sent_it(app: TestApp) {
     bob.get(&format!("{path}/rejected"))
         .await
         .expect_status(403);
-}
-
-fn many(count: usize) -> String {
-    let rows: String = (0..count).map(|n| format!("Row {n:06}\n")).collect();
-    format!("Name\n{rows}")
-}
-
-async fn a_worker_that_dies_is_followed_by_another_without_doubling_a_row(app: TestApp) {
-    let bob = bob(&app).await;
-    let path = sent(&bob, &many(1_000)).await;
-    check(&app, &bob, &path).await.expect("1,000 new");
-    bob.post(&path, &[("step", "import")])
-        .await
-        .expect_redirect(&path);
-    // It dies after two batches: nobody gives its lease back.
-    let dying = job::claim(&app).expect("asks").expect("one waits");
-    let batches = Cell::new(0);
-    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        dying.run(&app, &|| {
-            batches.set(batches.get() + 1);
-            assert!(batches.get() < 3, "dies here");
-            false
-        })
-    }));
-    assert!(died.is_err());
-    assert_eq!(app.number("SELECT count(*) FROM records"), 400);
-    bob.open(&path).await.expect("400 of 1,000");
-    assert!(
-        job::claim(&app).expect("asks").is_none(),
-        "two workers have it"
-    );
-    app.forward(Duration::from_secs(121));
-    jobs::run_due(&app).expect("goes on");
-    bob.open(&path).await.expect("Successful");
-    assert_eq!(app.number("SELECT count(*) FROM records"), 1_000);
-    assert_eq!(
-        app.number("SELECT count(DISTINCT name) FROM records"),
-        1_000
-    );
-    let linked = "SELECT count(DISTINCT record_id) FROM import_rows WHERE state = 1";
-    assert_eq!(app.number(linked), 1_000);
-    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'records.imported'";
-    assert_eq!(app.number(entries), 1);
-}
-
-async fn a_member_who_is_removed_imports_nothing_more(app: TestApp) {
-    let bob = bob(&app).await;
-    let losses: [(&dyn Fn(), &str); 2] = [
-        (
-            &|| {
-                let sql = format!(
-                    "UPDATE members SET removed_at = 1 WHERE id = {}",
-                    bob.member()
-                );
-                app.sql(&sql).expect("removes");
-            },
-            "The member who sent it was removed.",
-        ),
-        (
-            &|| set_rights(&app, &bob, Object::Lead, Rights::default()),
-            "The right to import these records was taken away.",
-        ),
-    ];
-    for (round, (lose, words)) in (1..).zip(losses) {
-        let path = sent(&bob, &many(1_000)).await;
-        check(&app, &bob, &path).await.expect("1,000 new");
-        bob.post(&path, &[("step", "import")])
-            .await
-            .expect_redirect(&path);
-        let batches = Cell::new(0);
-        let stop = || {
-            batches.set(batches.get() + 1);
-            if batches.get() == 3 {
-                lose();
-            }
-            false
-        };
-        let taken = job::claim(&app).expect("asks").expect("one waits");
-        taken.run(&app, &stop).expect("stops");
-        assert_eq!(app.number("SELECT count(*) FROM records"), 400 * round);
-        app.sql("UPDATE members SET removed_at = NULL")
-            .expect("brings back");
-        set_rights(&app, &bob, Object::Lead, ALL());
-        let page = bob.open(&path).await;
-        page.expect("Partly failed").expect(words).expect("400 new");
-        let file = bob.get(&format!("{path}/rejected")).await;
-        assert_eq!(file.source().lines().count(), 601);
-        assert!(
-            file.source()
-                .contains(&format!("Row 000400,401,Not imported. {words}"))
-        );
-    }
-    // Losing only Create rejects the rows and goes on.
-    let path = sent(&bob, &many(3)).await;
-    check(&app, &bob, &path).await.expect("3 new");
-    set_rights(&app, &bob, Object::Lead, Rights::READ.and(Rights::EDIT));
-    import(&app, &bob, &path)
-        .await
-        .expect("Failed")
-        .expect("You may not create leads.");
-    let auditor = app.member("auditor", &[Role::Admin]).await;
-    let log = auditor.open("/settings/audit-log").await;
-    log.expect("400 new, 0 updated, 600 rejected, broken off");
-}
-
-async fn two_imports_at_once_make_all_their_rows(app: TestApp) {
-    let bob = bob(&app).await;
-    let mut paths = Vec::new();
-    for _ in 0..2 {
-        let path = sent(&bob, &many(600)).await;
-        check(&app, &bob, &path).await.expect("600 new");
-        paths.push(path);
-    }
-    for path in &paths {
-        bob.post(path, &[("step", "import")])
-            .await
-            .expect_redirect(path);
-    }
-    let taken: Vec<job::Job> = std::iter::from_fn(|| job::claim(&app).expect("asks")).collect();
-    assert_eq!(taken.len(), 2);
-    let app = &app;
-    std::thread::scope(|scope| {
-        for job in taken {
-            scope.spawn(move || {
-                let app: &insight::App = &app.context().app;
-                job.run(app, &|| false).expect("imports");
-            });
-        }
-    });
-    for path in paths {
-        bob.open(&path).await.expect("Successful");
-    }
-    assert_eq!(app.number("SELECT count(*) FROM records"), 1_200);
-}
-
-async fn rows_are_kept_for_ninety_days(app: TestApp) {
-    let bob = bob(&app).await;
-    let path = sent(&bob, "Name,Status\nA,wrong\nB,New\n").await;
-    check(&app, &bob, &path).await;
-    import(&app, &bob, &path).await.expect("Partly failed");
-    sent(&bob, "Name\nnever imported\n").await;
-    app.forward(Duration::from_secs(91 * 24 * 3600));
-    background::keep_house(&app).expect("sweeps");
-    assert_eq!(app.number("SELECT count(*) FROM import_rows"), 0);
-    assert_eq!(app.number("SELECT count(*) FROM imports"), 1);
-    bob.start_session(Level::Full);
-    bob.open(&path).await.expect("were kept for 90 days");
-    bob.get(&format!("{path}/rejected"))
-        .await
-        .expect_status(404);
-}
-
-#[actix_web::test]
-async fn killing_the_server_neither_loses_nor_doubles_a_row() {
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        const ROWS: usize = 5_000;
-        let installation = Installation::new(backend);
-        let ada = installation
-            .context()
-            .company("Halden Logistics")
-            .admin("ada");
-        let mut server = installation.start();
-        let page = send(&ada, many(ROWS).as_bytes()).await;
-        let path = page.header("location").to_owned();
-        let page = ada.open(&path).await.press("Check the rows").await;
-        page.expect_status(200);
-        installation
-            .wait_for_number("SELECT count(*) FROM imports WHERE state = 'checked'", 1)
-            .await;
-        ada.post(&path, &[("step", "import")])
-            .await
-            .expect_redirect(&path);
-        for round in 1..=2 {
-            let begun = wait::until(async || {
-                let done = installation.number("SELECT done FROM imports");
-                (done >= 1_000 * round).then_some(done)
-            });
-            let done = begun.await.expect("it goes on");
-            assert!(done < 5_000, "it was too fast");
-            server.kill();
-            let (done, made) = (
-                installation.number("SELECT done FROM imports"),
-                installation.number("SELECT count(*) FROM records"),
-            );
-            assert_eq!(
-                done, made,
-                "{backend:?}: what is said to be done is done, and nothing else"
-            );
-            // What a lease waits for, two minutes, is over.
-            installation.sql("UPDATE imports SET leased_until = 0");
-            server.start_again();
-        }
-        installation
-            .wait_for_number("SELECT count(*) FROM imports WHERE state = 'successful'", 1)
-            .await;
-        for query in ["count(*)", "count(DISTINCT name)"] {
-            let query = format!("SELECT {query} FROM records");
-            assert_eq!(installation.number(&query), 5_000, "{backend:?}");
-        }
-    }
 }

@@ -5,20 +5,13 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use insight::access::Needs;
-use insight::db::Conn;
-use insight::db::types::{
-    AnnouncementId, CustomFieldId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
-};
-use insight::permissions::Object;
 use insight::routes::{self, Method, Route};
-use insight::schema::{
-    announcements, custom_fields, exports, imports, invitations, members, sessions, subscribers,
-};
 
 use crate::app::page::Page;
-use crate::app::people::{Level, Person, Role};
+use crate::app::people::{Level, Person};
 use crate::app::{TestApp, dump};
 use crate::on_both;
+use crate::route_values::{Fixture, parameters};
 
 on_both!(
     every_route_answers_every_kind_of_caller,
@@ -32,7 +25,7 @@ const SEEN: &[&str] = &[
     "members.last_activity_at",
 ];
 
-const MADE_UP: &str = "987654321";
+pub const MADE_UP: &str = "987654321";
 
 #[test]
 fn the_table_is_sound() {
@@ -74,209 +67,7 @@ fn the_table_is_sound() {
     assert!(seen.len() > 40, "only {} routes", seen.len());
 }
 
-/// Things of Halden Logistics that the parameters of a path can name.
-pub struct Fixture<'a> {
-    pub app: &'a TestApp,
-    pub admin: &'a Person,
-    pub number: usize,
-}
-
-impl Fixture<'_> {
-    async fn value(&self, parameter: &str) -> String {
-        let Fixture { app, admin, number } = self;
-        let (account, member, user) = (admin.account(), admin.member(), admin.user());
-        match parameter {
-            "environment" => "test".to_owned(),
-            "object" => "leads".to_owned(),
-            "record" => {
-                // An earlier route may have ended the session.
-                admin.start_session(Level::Full);
-                let name = format!("Lead {number}");
-                let fields = [("name", name.as_str())];
-                admin.make("test/leads", &fields).await.to_string()
-            }
-            "token" => "A".repeat(47),
-            "member" => {
-                let email = format!("m{number}@halden.example");
-                let company = app.halden().await;
-                company
-                    .person(&format!("Member {number}"), &email, &[Role::Viewer])
-                    .member()
-                    .to_string()
-            }
-            "session" => {
-                let token = app.context().session(user, account, Level::Full);
-                let hash = token.hash().to_vec();
-                self.id(|conn| {
-                    sessions::table
-                        .filter(sessions::token_hash.eq(hash))
-                        .select(sessions::id)
-                        .first::<SessionId>(conn)
-                })
-                .to_string()
-            }
-            "invitation" => {
-                let now = app.clock.now();
-                self.id(|conn| {
-                    diesel::insert_into(invitations::table)
-                        .values((
-                            invitations::account_id.eq(account),
-                            invitations::email.eq(format!("i{number}@halden.example")),
-                            invitations::name.eq(""),
-                            invitations::viewer.eq(true),
-                            invitations::technician.eq(false),
-                            invitations::admin.eq(false),
-                            invitations::invited_by.eq(Some(member)),
-                            invitations::invited_at.eq(now),
-                            invitations::sent_at.eq(now),
-                            invitations::expires_at.eq(now + time::Duration::days(7)),
-                        ))
-                        .returning(invitations::id)
-                        .get_result::<InvitationId>(conn)
-                })
-                .to_string()
-            }
-            "field" => self
-                .id(|conn| {
-                    diesel::insert_into(custom_fields::table)
-                        .values((
-                            custom_fields::account_id.eq(account),
-                            custom_fields::object.eq(Object::Lead.number()),
-                            custom_fields::label.eq(format!("Field {number}")),
-                            custom_fields::kind.eq("text"),
-                            custom_fields::choices.eq(""),
-                            custom_fields::created_at.eq(app.clock.now()),
-                        ))
-                        .returning(custom_fields::id)
-                        .get_result::<CustomFieldId>(conn)
-                })
-                .to_string(),
-            "subscriber" => self
-                .id(|conn| {
-                    diesel::insert_into(subscribers::table)
-                        .values((
-                            subscribers::account_id.eq(account),
-                            subscribers::email.eq(format!("s{number}@halden.example")),
-                            subscribers::state.eq("active"),
-                            subscribers::added_by.eq(member),
-                            subscribers::added_at.eq(app.clock.now()),
-                        ))
-                        .returning(subscribers::id)
-                        .get_result::<SubscriberId>(conn)
-                })
-                .to_string(),
-            "announcement" => self
-                .id(|conn| {
-                    diesel::insert_into(announcements::table)
-                        .values((
-                            announcements::kind.eq("product-update"),
-                            announcements::subject.eq("News"),
-                            announcements::markdown.eq("Good *news*."),
-                            announcements::written_by.eq(Some(user)),
-                            announcements::created_at.eq(app.clock.now()),
-                            announcements::addressed_at.eq(Some(app.clock.now())),
-                        ))
-                        .returning(announcements::id)
-                        .get_result::<AnnouncementId>(conn)
-                })
-                .to_string(),
-            "object" => "leads".to_owned(),
-            "import" => self
-                .id(|conn| {
-                    let slot: Slot = members::table
-                        .filter(members::id.eq(member))
-                        .select(members::slot)
-                        .first(conn)?;
-                    diesel::insert_into(imports::table)
-                        .values((
-                            imports::account_id.eq(account),
-                            imports::environment.eq(0_i16),
-                            imports::object.eq(Object::Lead.number()),
-                            imports::member_slot.eq(slot),
-                            (imports::address.eq(""), imports::source.eq("csv")),
-                            (imports::name.eq("leads.csv"), imports::external_id.eq("")),
-                            (imports::state.eq("checked"), imports::reason.eq("")),
-                            imports::attempts.eq(1),
-                            (
-                                imports::heads.eq("[\"Name\"]"),
-                                imports::matched.eq("[\"name\"]"),
-                            ),
-                            (imports::total.eq(0_i64), imports::done.eq(0_i64)),
-                            (
-                                imports::created_rows.eq(0_i64),
-                                imports::updated_rows.eq(0_i64),
-                            ),
-                            imports::rejected_rows.eq(0_i64),
-                            imports::created_at.eq(app.clock.now()),
-                        ))
-                        .returning(imports::id)
-                        .get_result::<ImportId>(conn)
-                })
-                .to_string(),
-            "export" => self
-                .id(|conn| {
-                    let slot: Slot = members::table
-                        .filter(members::id.eq(member))
-                        .select(members::slot)
-                        .first(conn)?;
-                    let file = format!("{number}-fixture.csv");
-                    let folder = app.config.data_dir.join("exports");
-                    std::fs::create_dir_all(&folder).expect("a folder");
-                    std::fs::write(folder.join(&file), "Record number,Name\r\n").expect("a file");
-                    diesel::insert_into(exports::table)
-                        .values((
-                            exports::account_id.eq(account),
-                            exports::environment.eq(0_i16),
-                            exports::object.eq(Object::Lead.number()),
-                            exports::member_slot.eq(slot),
-                            exports::address.eq("127.0.0.1"),
-                            (exports::query.eq(""), exports::filter.eq("all")),
-                            (exports::direct.eq(false), exports::state.eq("done")),
-                            (exports::reason.eq(""), exports::attempts.eq(1)),
-                            exports::expected.eq(0_i64),
-                            (exports::written.eq(0_i64), exports::bytes.eq(20_i64)),
-                            exports::file.eq(file),
-                            exports::created_at.eq(app.clock.now()),
-                            exports::finished_at.eq(app.clock.now()),
-                        ))
-                        .returning(exports::id)
-                        .get_result::<ExportId>(conn)
-                })
-                .to_string(),
-            other => panic!("add a line for {{{other}}} to Fixture::value in tests/it/routes.rs"),
-        }
-    }
-
-    fn id<T>(&self, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> T {
-        let made = self.app.system_write(|tx| Ok(f(tx.conn())?));
-        made.unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    /// The path with a thing of Halden Logistics for each parameter, and with numbers that name nothing.
-    pub async fn paths(&self, pattern: &str) -> (String, String) {
-        let (mut real, mut made_up) = (pattern.to_owned(), pattern.to_owned());
-        for parameter in parameters(pattern) {
-            let value = self.value(parameter).await;
-            let name = format!("{{{parameter}}}");
-            real = real.replace(&name, &value);
-            let nothing = if is_of_an_account(parameter) {
-                MADE_UP
-            } else {
-                &value
-            };
-            made_up = made_up.replace(&name, nothing);
-        }
-        (real, made_up)
-    }
-}
-
-fn parameters(pattern: &str) -> impl Iterator<Item = &str> {
-    pattern
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-}
-
-fn is_of_an_account(parameter: &str) -> bool {
+pub fn is_of_an_account(parameter: &str) -> bool {
     !matches!(
         parameter,
         "environment" | "object" | "token" | "announcement"

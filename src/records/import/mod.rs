@@ -15,6 +15,7 @@ pub mod pages;
 pub mod result_pages;
 mod rows;
 pub mod stored;
+pub mod sweep;
 
 /// How long rows are kept as they were sent.
 pub const KEPT: time::Duration = time::Duration::days(90);
