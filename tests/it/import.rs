@@ -1,6 +1,5 @@
 //! Imports of records: sending a file, matching, checking, importing, and whatever can go wrong in between.
 
-
 use insight::permissions::{Object, Rights};
 use insight::records::jobs;
 use reqwest::Method;

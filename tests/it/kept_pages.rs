@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use crate::app::TestApp;
+use crate::app::contents::tables;
 use crate::app::people::{PASSWORD, Role};
 use crate::app::steps::{INSIGHT_USERS, confirm_with_code, invite, invited, masked};
-use crate::app::{TestApp, tables};
 use crate::on_both;
 
 on_both!(

@@ -7,7 +7,8 @@ use diesel::{QueryDsl, RunQueryDsl};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use insight::db::{Conn, Db, migrate};
 
-use crate::app::{Backend, Database, OnBackend, TestApp, tables, texts};
+use crate::app::contents::tables;
+use crate::app::{Backend, Database, OnBackend, TestApp, texts};
 use crate::on_both;
 
 on_both!(

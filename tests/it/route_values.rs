@@ -1,18 +1,18 @@
 //! What stands for each parameter of a path when a test walks the route table.
 
-
 use diesel::prelude::*;
 use insight::db::Conn;
 use insight::db::types::{
-    AnnouncementId, CustomFieldId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
+    AnnouncementId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
 };
-use insight::permissions::Object;
+use insight::permissions::{Object, custom_fields};
 use insight::schema::{
-    announcements, custom_fields, exports, imports, invitations, members, sessions, subscribers,
+    announcements, exports, imports, invitations, members, sessions, subscribers,
 };
 
-use crate::app::people::{Level, Person, Role};
 use crate::app::TestApp;
+use crate::app::people::{Level, Person, Role};
+use crate::app::records::called;
 use crate::routes::{MADE_UP, is_of_an_account};
 
 /// Things of Halden Logistics that the parameters of a path can name.
@@ -77,21 +77,13 @@ impl Fixture<'_> {
                 })
                 .to_string()
             }
-            "field" => self
-                .id(|conn| {
-                    diesel::insert_into(custom_fields::table)
-                        .values((
-                            custom_fields::account_id.eq(account),
-                            custom_fields::object.eq(Object::Lead.number()),
-                            custom_fields::label.eq(format!("Field {number}")),
-                            custom_fields::kind.eq("text"),
-                            custom_fields::choices.eq(""),
-                            custom_fields::created_at.eq(app.clock.now()),
-                        ))
-                        .returning(custom_fields::id)
-                        .get_result::<CustomFieldId>(conn)
+            "field" => {
+                let label = called(&format!("Field {number}"));
+                app.set_up(admin, |setup| {
+                    custom_fields::add(setup, Object::Lead, &label, "text", "")
                 })
-                .to_string(),
+                .to_string()
+            }
             "subscriber" => self
                 .id(|conn| {
                     diesel::insert_into(subscribers::table)

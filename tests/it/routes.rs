@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
 use insight::access::Needs;
 use insight::routes::{self, Method, Route};
 

@@ -38,7 +38,7 @@ use insight::{App, Clock};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-pub use contents::{dump, tables, texts};
+pub use contents::{dump, texts};
 
 use people::{Company, Context, Person, Role};
 use smtp::Smtp;
