@@ -1,4 +1,4 @@
-//! Long work on records: exports and imports, at most [`AT_ONCE`] at a time in one process, each on a thread of its own.
+//! Long work on records: exports and imports, at most two at a time in one process, each on a thread of its own.
 //! Any number of processes may run them; a row's lease says whose turn it is.
 
 use std::sync::Arc;
