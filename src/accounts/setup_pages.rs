@@ -3,20 +3,19 @@
 use askama::Template;
 
 use super::first_start;
+use crate::Result;
 use crate::access::{Anyone, Can};
 use crate::credentials::email::Email;
-use crate::credentials::enrolment::{self, Place};
+use crate::credentials::enrolment::{self, SecondStep};
 use crate::credentials::links::{self, Link, Pending};
 use crate::credentials::names::{CompanyName, PersonName};
 use crate::credentials::passwords::Context;
 use crate::credentials::tokens::TokenKind;
-use crate::credentials::totp;
 use crate::sign_in::devices;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
 use crate::web::request::Request;
 use crate::web::shell::Shell;
-use crate::{Error, Result};
 
 #[derive(Template)]
 #[template(path = "accounts/setup.html")]
@@ -95,54 +94,33 @@ pub fn save(can: Can<Anyone>, request: &Request) -> Result<Answer> {
 pub fn two_factor(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let link = can.read(|tx| first_start::door(tx, request))?;
     match &link.pending {
-        Some(pending) => two_factor_page(&can, request, &link, pending, &Errors::new()),
+        Some(pending) => second_step(&link, pending).page(&can, request, &Errors::new()),
         None => Ok(Answer::see_other("/setup")),
     }
 }
 
-fn two_factor_page(
-    can: &Can<Anyone>,
-    request: &Request,
-    link: &Link,
-    pending: &Pending,
-    errors: &Errors,
-) -> Result<Answer> {
-    let shell = can.bare_page(request, "Set up two-factor");
-    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
-    let place = Place {
-        step: "Step 2 of 3: ",
-        action: "/setup/two-factor",
-        foot: format!(
-            "You can leave now and come back with the same link until it expires on {}.",
-            shell.date(&link.expires_at)
-        ),
-    };
-    enrolment::page_with_back(
-        shell,
-        place,
-        "/setup?change=1",
-        &secret,
-        &pending.email,
-        errors,
-    )
+fn second_step<'a>(link: &Link, pending: &'a Pending) -> SecondStep<'a> {
+    SecondStep {
+        path: "/setup",
+        link: link.id,
+        expires_at: link.expires_at,
+        email: &pending.email,
+        pending,
+    }
 }
 
 /// `POST /setup/two-factor`: with the right code the account exists and its owner is signed in.
 pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let link = can.read(|tx| first_start::door(tx, request))?;
-    let Some(pending) = link.pending.clone() else {
+    let Some(pending) = &link.pending else {
         return Ok(Answer::see_other("/setup"));
     };
-    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
-    let typed = request.form().one("code")?;
-    let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
-        can.write(|tx| links::count_wrong_code(tx, link.id))?;
-        let mut errors = Errors::new();
-        errors.add("code", enrolment::WRONG_CODE);
-        return two_factor_page(&can, request, &link, &pending, &errors);
+    let step = match second_step(&link, pending).prove(&can, request)? {
+        Ok(step) => step,
+        Err(refused) => return Ok(refused),
     };
     let (token, device) = can.write(|tx| {
-        let (user, token) = first_start::set_up(tx, request, &pending, step)?;
+        let (user, token) = first_start::set_up(tx, request, pending, step)?;
         Ok((token, devices::remember(tx, user, request)?))
     })?;
     let answer = Answer::see_other("/recovery-codes")

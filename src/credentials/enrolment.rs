@@ -3,11 +3,14 @@
 
 use askama::Template;
 
+use super::links::{self, Pending};
 use super::passwords::{Context, Password};
 use super::totp::{self, Secret};
+use crate::access::{Anyone, Can};
+use crate::db::types::{LinkId, Timestamp};
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
-use crate::web::request::Form;
+use crate::web::request::{Form, Request};
 use crate::web::shell::Shell;
 use crate::{App, Error, Result};
 
@@ -59,7 +62,7 @@ pub fn page(
 }
 
 /// The same with a way `back` to the step before.
-pub fn page_with_back(
+fn page_with_back(
     mut shell: Shell,
     place: Place,
     back: &str,
@@ -83,6 +86,47 @@ pub fn page_with_back(
         Answer::refused(&page)
     } else {
         Answer::page(&page)
+    }
+}
+
+/// The second of three steps behind a link that makes a user.
+pub struct SecondStep<'a> {
+    /// Path of the first step; this one has `/two-factor` behind it.
+    pub path: &'static str,
+    pub link: LinkId,
+    pub expires_at: Timestamp,
+    pub email: &'a str,
+    pub pending: &'a Pending,
+}
+
+impl SecondStep<'_> {
+    /// The page, or with errors the refused one.
+    pub fn page(&self, can: &Can<Anyone>, request: &Request, errors: &Errors) -> Result<Answer> {
+        let shell = can.bare_page(request, "Set up two-factor");
+        let secret = self.pending.secret().ok_or(Error::LinkNotValid)?;
+        let place = Place {
+            step: "Step 2 of 3: ",
+            action: &format!("{}/two-factor", self.path),
+            foot: format!(
+                "You can leave now and come back with the same link until it expires on {}.",
+                shell.date(&self.expires_at)
+            ),
+        };
+        let back = format!("{}?change=1", self.path);
+        page_with_back(shell, place, &back, &secret, self.email, errors)
+    }
+
+    /// The time step whose code was typed; or the refused page, after the link has counted a wrong code.
+    pub fn prove(&self, can: &Can<Anyone>, request: &Request) -> Result<Result<u64, Answer>> {
+        let secret = self.pending.secret().ok_or(Error::LinkNotValid)?;
+        let typed = request.form().one("code")?;
+        if let Some(step) = totp::check(&secret, typed, can.now().unix()) {
+            return Ok(Ok(step));
+        }
+        can.write(|tx| links::count_wrong_code(tx, self.link))?;
+        let mut errors = Errors::new();
+        errors.add("code", WRONG_CODE);
+        self.page(can, request, &errors).map(Err)
     }
 }
 

@@ -6,13 +6,12 @@ use super::Invitation;
 use super::acceptance::{self, Door, Person};
 use crate::access::{Anyone, Can, Level, SignedIn};
 use crate::credentials::email::Email;
-use crate::credentials::enrolment::{self, Place};
-use crate::credentials::links::{self, Pending};
+use crate::credentials::enrolment::{self, SecondStep};
+use crate::credentials::links;
 use crate::credentials::names::PersonName;
 use crate::credentials::passwords::Context;
 use crate::credentials::sessions;
 use crate::credentials::tokens::TokenKind;
-use crate::credentials::totp;
 use crate::sign_in::devices;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
@@ -133,60 +132,39 @@ pub fn save(can: Can<Anyone>, request: &Request) -> Result<Answer> {
 /// `GET /register/two-factor`.
 pub fn two_factor(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let door = can.read(|tx| acceptance::door(tx, request))?;
-    match &door.link.pending {
-        Some(pending) if door.person != Person::Known => {
-            two_factor_page(&can, request, &door.invitation, pending, &Errors::new())
-        }
-        _ => Ok(Answer::see_other("/register")),
+    match second_step(&door) {
+        Some(step) => step.page(&can, request, &Errors::new()),
+        None => Ok(Answer::see_other("/register")),
     }
 }
 
-fn two_factor_page(
-    can: &Can<Anyone>,
-    request: &Request,
-    invitation: &Invitation,
-    pending: &Pending,
-    errors: &Errors,
-) -> Result<Answer> {
-    let shell = can.bare_page(request, "Set up two-factor");
-    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
-    let place = Place {
-        step: "Step 2 of 3: ",
-        action: "/register/two-factor",
-        foot: format!(
-            "You can leave now and come back with the same link until it expires on {}.",
-            shell.date(&invitation.expires_at)
-        ),
-    };
-    enrolment::page_with_back(
-        shell,
-        place,
-        "/register?change=1",
-        &secret,
-        &invitation.email,
-        errors,
-    )
+/// Nothing for somebody who has a user already, and before the first step.
+fn second_step(door: &Door) -> Option<SecondStep<'_>> {
+    let pending = door.link.pending.as_ref()?;
+    (door.person != Person::Known).then_some(SecondStep {
+        path: "/register",
+        link: door.link.id,
+        expires_at: door.invitation.expires_at,
+        email: &door.invitation.email,
+        pending,
+    })
 }
 
 /// `POST /register/two-factor`: with the right code the member exists and is signed in.
 pub fn finish(can: Can<Anyone>, request: &Request) -> Result<Answer> {
     let door = can.read(|tx| acceptance::door(tx, request))?;
-    let pending = match door.link.pending {
-        Some(pending) if door.person != Person::Known => pending,
-        _ => return Ok(Answer::see_other("/register")),
+    let Some(second) = second_step(&door) else {
+        return Ok(Answer::see_other("/register"));
     };
-    let secret = pending.secret().ok_or(Error::LinkNotValid)?;
-    let typed = request.form().one("code")?;
-    let Some(step) = totp::check(&secret, typed, can.now().unix()) else {
-        can.write(|tx| links::count_wrong_code(tx, door.link.id))?;
-        let mut errors = Errors::new();
-        errors.add("code", enrolment::WRONG_CODE);
-        return two_factor_page(&can, request, &door.invitation, &pending, &errors);
+    let step = match second.prove(&can, request)? {
+        Ok(step) => step,
+        Err(refused) => return Ok(refused),
     };
+    let pending = second.pending;
     let account = door.invitation.account;
     let before = can.who().as_ref().map(|caller| caller.session);
     let (token, device) = can.write(|tx| {
-        let (user, token) = acceptance::register(tx, request, account, &pending, step)?;
+        let (user, token) = acceptance::register(tx, request, account, pending, step)?;
         // Whoever was signed in on this browser: the cookie is about to change hands.
         if let Some(session) = before {
             sessions::end(tx, session)?;
