@@ -19,9 +19,10 @@ const HOUSEKEEPING: u64 = 720;
 
 /// Runs the mail worker and the jobs until `stop` says so.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
-    let (mail, (), ()) = tokio::join!(
+    let (mail, (), (), ()) = tokio::join!(
         mail::worker::run(app.clone(), subscribers::mark_bounced, stop.clone()),
         records::jobs::run(app.clone(), stop.clone()),
+        records::list::density::run(app.clone(), stop.clone()),
         jobs(app, stop),
     );
     mail

@@ -66,6 +66,7 @@ pub struct App {
     pub kept: access::Kept,
     pub rules: permissions::load::Cache,
     pub jobs: records::jobs::Wake,
+    pub maps: records::list::density::Maps,
     /// Turns of files that are arriving.
     pub uploads: tokio::sync::Semaphore,
 }
@@ -90,6 +91,7 @@ impl App {
             kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
             jobs: records::jobs::Wake::default(),
+            maps: records::list::density::Maps::default(),
             uploads: tokio::sync::Semaphore::new(web::upload::AT_ONCE),
         })
     }

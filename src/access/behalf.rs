@@ -55,7 +55,10 @@ impl App {
         let now = self.clock.now();
         db::write_tx(&mut conn, |c| {
             let who = member(c, asker, now)?.ok_or(Error::SignIn)?;
-            f(&mut Tx::new(c, self, now, who, &asker.address))
+            let mut tx = Tx::new(c, self, now, who, &asker.address);
+            let value = f(&mut tx)?;
+            tx.in_time()?;
+            Ok(value)
         })
     }
 }

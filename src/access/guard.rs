@@ -254,6 +254,7 @@ fn write<P: Admit, T>(
         };
         let mut tx = Tx::new(c, app, now, P::admit(caller)?, address);
         let value = f(&mut tx)?;
+        tx.in_time()?;
         Ok((value, tx.has_mail()))
     })?;
     drop(conn);
@@ -302,6 +303,7 @@ impl App {
         let (value, mail) = db::write_tx(&mut conn, |c| {
             let mut tx = Tx::new(c, self, self.clock.now(), (), "this server");
             let value = f(&mut tx)?;
+            tx.in_time()?;
             Ok((value, tx.has_mail()))
         })?;
         drop(conn);

@@ -19,7 +19,7 @@ pub use permissions::{
     Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, ManagePermissions, Needs, Operator,
     Permission, Proof, SignedIn, System, UseRecords, ViewAuditLog,
 };
-pub use tx::{Actor, Tx};
+pub use tx::{Actor, LONGEST, Tx};
 
 /// How long a typed code counts as fresh for dangerous actions (SPEC 3.4).
 pub const FRESH_CODE: time::Duration = time::Duration::minutes(15);

@@ -6,7 +6,10 @@ use super::caller::Caller;
 use super::permissions::{Admit, InAccount, Proof};
 use crate::db::types::{AccountId, Timestamp, UserId};
 use crate::db::{self, Conn};
-use crate::{App, Result};
+use crate::{App, Error, Result};
+
+/// How long after its instant a transaction may be committed: whoever reads knows that nothing older appears later.
+pub const LONGEST: time::Duration = time::Duration::minutes(30);
 
 /// The name in the audit log of what nobody in particular did.
 const NOBODY: &str = "Insight";
@@ -111,6 +114,14 @@ impl<'a, P: Proof> Tx<'a, P> {
     /// Asks for the mail worker to be woken after the commit.
     pub(crate) fn mail_queued(&mut self) {
         self.mail_queued = true;
+    }
+
+    /// Whether the transaction may still be committed; see [`LONGEST`].
+    pub(super) fn in_time(&self) -> Result<()> {
+        if self.app.clock.now() - self.now > LONGEST {
+            return Err(Error::internal("a transaction took too long"));
+        }
+        Ok(())
     }
 
     pub(super) fn has_mail(&self) -> bool {

@@ -48,6 +48,36 @@ impl Slots {
         self.words.iter().all(|w| *w == 0)
     }
 
+    /// Adds everybody of another set.
+    pub fn add(&mut self, other: &Slots) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
+    /// Those who are in both sets.
+    #[must_use]
+    pub fn and(&self, other: &Slots) -> Slots {
+        let both = self.words.iter().zip(&other.words);
+        Slots {
+            words: both.map(|(a, b)| a & b).collect(),
+        }
+    }
+
+    /// How many are in both sets.
+    pub fn common(&self, other: &Slots) -> usize {
+        let both = self.words.iter().zip(&other.words);
+        both.map(|(a, b)| (a & b).count_ones() as usize).sum()
+    }
+
+    /// Bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        8 * self.words.capacity()
+    }
+
     /// All, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         self.words.iter().enumerate().flat_map(|(place, word)| {
@@ -92,5 +122,10 @@ mod tests {
         assert!(!set.contains(Slot(2)) && !set.contains(Slot(5000)) && !set.contains(Slot(-1)));
         assert!(Slots::with_room(10).is_empty());
         assert_eq!(set.bytes()[8], 0b11);
+        let others: Slots = [1, 65, 2000].map(Slot).into_iter().collect();
+        assert_eq!((set.common(&others), set.and(&others).len()), (2, 2));
+        let mut all = set.clone();
+        all.add(&others);
+        assert_eq!(all.len(), some.len() + 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Lists of records: one page, a capped count, a stream for exports. Every one of them goes through the same walk over
 //! an index, tests each entry against the desk's reach, and never looks at more than a bounded number of entries.
 
+pub mod density;
 pub mod plan;
 pub mod query;
 mod scan;

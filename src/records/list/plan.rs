@@ -4,15 +4,20 @@
 //! * **Walk**: along the index over everything, testing each entry. Cheap for whoever sees a good share of what lies there.
 //! * **Merge**: the first entries of each member's own stretch, put in order. Cheap for whoever sees few members.
 //!
-//! Somebody who sees a handful of members gets the merge at once. For everybody else a short walk shows how thick the
-//! visible records lie *at this place of the list*, which says what the rest of the walk would cost; where that is more
-//! than a merge, or turns out to be, the merge takes over behind the last entry. So a page of a department whose records are all old,
-//! of a member who sees hundreds of people without a record, or far down a list costs little more than the better of the
-//! two plans, and nothing has to be kept in memory or kept up to date for it.
+//! Somebody who sees a handful of members gets the merge at once. For everybody else a map of the past ([`super::density`])
+//! says through which parts of the list a walk is worth while and whose stretches a merge needs; where it would cost more
+//! than a merge, or turns out to, the merge takes over behind the last entry. Until there is a map, a short walk shows how
+//! thick the visible records lie *at this place of the list*, which says what the rest would cost. So a page of a
+//! department whose records are all old, of a member who sees hundreds of people without a record, or far down a list
+//! costs little more than the best plan.
 
+use std::sync::Arc;
+
+use super::density::{Density, Maps, Of, Region};
 use super::scan::{Entry, Scan, Stretches};
 use crate::Result;
 use crate::db::Conn;
+use crate::db::types::Timestamp;
 use crate::permissions::slots::Slots;
 
 /// What the tests force.
@@ -27,10 +32,14 @@ pub enum Plan {
     Merge,
     /// Merges all stretches at once.
     Probe,
+    /// Walks by a map that is made for it, and merges nothing.
+    Mapped,
+    /// Merges as soon as that map says whose stretches there are.
+    MappedMerge,
 }
 
 /// Members up to whom nothing else is tried than the merge.
-const FEW: usize = 12;
+pub(super) const FEW: usize = 12;
 
 /// Entries of the walk that shows how thick the visible records lie.
 const FIRST_WALK: usize = 256;
@@ -51,15 +60,43 @@ struct Costs {
 fn costs(conn: &Conn) -> Costs {
     match conn {
         Conn::Pg(_) => Costs {
-            step: 0.2,
-            head: 2.5,
-            query: 120.0,
+            step: 0.4,
+            head: 5.0,
+            query: 100.0,
         },
         Conn::Sqlite(_) => Costs {
             step: 0.3,
             head: 2.0,
             query: 15.0,
         },
+    }
+}
+
+/// What is known beforehand of where the records of a list lie.
+pub(super) struct Guide<'a> {
+    pub maps: &'a Maps,
+    pub of: Of,
+    pub map: Option<Arc<Density>>,
+}
+
+impl Guide<'_> {
+    /// How many stretches of the indexes may hold something for somebody, nearly.
+    fn count(&self, seen: &Slots) -> usize {
+        match &self.map {
+            Some(map) => map.count(seen),
+            None => 2 * seen.len(),
+        }
+    }
+
+    /// Whose stretches of the indexes may hold something for somebody.
+    pub fn stretches(&self, conn: &mut Conn, seen: &Slots) -> Result<Stretches> {
+        if let Some(map) = &self.map
+            && let Some(present) = map.present(conn, self.of, seen)?
+        {
+            return Ok(present);
+        }
+        self.maps.want(self.of);
+        Ok(Stretches::of(seen))
     }
 }
 
@@ -70,12 +107,13 @@ pub(super) fn next(
     seen: &Slots,
     size: usize,
     plan: Plan,
+    guide: &Guide,
 ) -> Result<(Vec<Entry>, bool)> {
     let mut found: Vec<Entry> = Vec::new();
     let mut from = scan.clone();
     while found.len() < size {
         let wanted = (size - found.len()).min(ROUND);
-        let (more, over) = round(conn, &from, seen, wanted, plan)?;
+        let (more, over) = round(conn, &from, seen, wanted, plan, guide)?;
         if let Some(last) = more.last() {
             from = scan.after(last);
         }
@@ -93,19 +131,53 @@ fn round(
     seen: &Slots,
     wanted: usize,
     plan: Plan,
+    guide: &Guide,
 ) -> Result<(Vec<Entry>, bool)> {
-    let members = seen.len();
-    if plan == Plan::Probe || (plan == Plan::Adaptive && members <= FEW) {
-        return probe(conn, scan, &Stretches::of(seen), wanted);
+    let few = seen.len() <= FEW;
+    match plan {
+        Plan::Probe => return probe(conn, scan, &Stretches::of(seen), wanted),
+        Plan::Merge => return merge(conn, scan, &Stretches::of(seen), wanted),
+        Plan::Adaptive if few => return probe(conn, scan, &Stretches::of(seen), wanted),
+        _ => {}
     }
-    if plan == Plan::Merge {
-        return merge(conn, scan, &Stretches::of(seen), wanted);
+    match &guide.map {
+        Some(map) if !scan.by_name => mapped(conn, scan, seen, wanted, plan, map),
+        Some(_) if plan == Plan::MappedMerge => {
+            let present = guide.stretches(conn, seen)?;
+            merge(conn, scan, &present, wanted)
+        }
+        _ => adaptive(conn, scan, seen, wanted, plan, guide),
     }
+}
+
+/// What it costs to merge some stretches, in microseconds.
+fn merging(costs: &Costs, stretches: usize) -> f64 {
+    costs.head * stretches as f64 + 2.0 * costs.query
+}
+
+/// Walks, and merges what is left when that is cheaper.
+fn adaptive(
+    conn: &mut Conn,
+    scan: &Scan,
+    seen: &Slots,
+    wanted: usize,
+    plan: Plan,
+    guide: &Guide,
+) -> Result<(Vec<Entry>, bool)> {
     let costs = costs(conn);
-    let merging = 2.0 * costs.head * members as f64 + 2.0 * costs.query;
+    let merging = merging(&costs, guide.count(seen));
+    let mut budget = FIRST_WALK.max(4 * wanted);
+    // Of names that begin alike there may be fewer than any walk is long.
+    if let (Some(map), None, Plan::Adaptive) = (&guide.map, &scan.prefix, plan) {
+        let rest = wanted as f64 / map.share(seen).max(f64::MIN_POSITIVE);
+        if rest * costs.step > merging {
+            let present = guide.stretches(conn, seen)?;
+            return merge(conn, scan, &present, wanted);
+        }
+        budget = budget.max(round_up(1.5 * rest));
+    }
     let mut found = Vec::new();
     let mut from = scan.clone();
-    let mut budget = FIRST_WALK.max(4 * wanted);
     let mut walked_in_all = 0;
     loop {
         let walked = from.walk(conn, seen, budget, wanted)?;
@@ -117,7 +189,7 @@ fn round(
         if let Some(last) = &walked.last {
             from = scan.after(last);
         }
-        if plan == Plan::Walk {
+        if plan != Plan::Adaptive {
             continue;
         }
         // Half an entry more than were found: none at all does not mean that there are none.
@@ -125,11 +197,106 @@ fn round(
         let rest = missing * walked_in_all as f64 / (found.len() as f64 + 0.5);
         let spent = walked_in_all as f64 * costs.step;
         if rest * costs.step + costs.query > merging || spent > merging {
-            let (more, over) = merge(conn, &from, &Stretches::of(seen), wanted)?;
+            let present = guide.stretches(conn, seen)?;
+            let (more, over) = merge(conn, &from, &present, wanted)?;
             found.extend(more);
             return Ok(cut(found, over, wanted));
         }
         budget = round_up(rest * 1.5).max(FIRST_WALK);
+    }
+}
+
+/// Walks through the parts of a list by last update in which the map knows somebody to have a record whom the reader
+/// sees, and merges what is left when that is cheaper.
+fn mapped(
+    conn: &mut Conn,
+    scan: &Scan,
+    seen: &Slots,
+    wanted: usize,
+    plan: Plan,
+    map: &Density,
+) -> Result<(Vec<Entry>, bool)> {
+    let costs = costs(conn);
+    let share = map.share(seen);
+    let regions = map.regions(scan, seen);
+    let mut found = Vec::new();
+    let mut at = 0;
+    let mut spent = 0.0;
+    let mut from = scan.clone();
+    while let Some(region) = regions.get(at) {
+        let missing = wanted - found.len();
+        let mut run = Run::of(&regions[at..], scan.down, missing);
+        let stretches = map.behind(region, scan.down, seen);
+        let merging = merging(&costs, stretches.len());
+        let thick = share.max(run.least as f64 / run.entries.max(1) as f64);
+        let mut rest = (missing as f64 / thick).min(run.entries as f64);
+        let dear = match plan {
+            Plan::Adaptive => spent + rest * costs.step + costs.query > merging,
+            _ => plan == Plan::MappedMerge,
+        };
+        if dear && (region.end.is_some() || spent > merging) {
+            let (more, over) = merge(conn, &from.behind(&run), &stretches, wanted)?;
+            found.extend(more);
+            return Ok(cut(found, over, wanted));
+        }
+        if dear {
+            // Nobody knows whose the newest records are: a merge can leave members out behind them only.
+            run = Run::of(&regions[at..=at], scan.down, missing);
+            rest = 0.0;
+        }
+        let budget = FIRST_WALK.max(4 * missing).max(round_up(1.5 * rest));
+        let walked = from.within(&run).walk(conn, seen, budget, wanted)?;
+        spent += walked.steps as f64 * costs.step + costs.query;
+        found.extend(walked.entries);
+        if found.len() >= wanted {
+            return Ok(cut(found, false, wanted));
+        }
+        match &walked.last {
+            Some(last) if !walked.over => from = from.after(last),
+            _ => at += run.regions,
+        }
+    }
+    Ok((found, true))
+}
+
+/// Regions of a list without a gap between them, which one walk goes through.
+pub(super) struct Run {
+    pub from: Timestamp,
+    /// The first instant after it; none for the newest.
+    pub end: Option<Timestamp>,
+    entries: usize,
+    least: usize,
+    regions: usize,
+}
+
+impl Run {
+    /// The first regions of some, until they hold what is missing.
+    fn of(regions: &[Region], down: bool, missing: usize) -> Run {
+        let mut run = Run {
+            from: Timestamp(i64::MAX),
+            end: None,
+            entries: 0,
+            least: 0,
+            regions: 0,
+        };
+        for region in regions {
+            let adjacent = match down {
+                _ if run.regions == 0 => true,
+                true => region.end == Some(run.from),
+                false => run.end == Some(region.from),
+            };
+            if !adjacent || run.least >= missing {
+                break;
+            }
+            if run.regions == 0 || !down {
+                run.end = region.end;
+            }
+            run.from = run.from.min(region.from);
+            run.entries += region.entries;
+            run.least += region.least.unwrap_or(0);
+            run.regions += 1;
+        }
+        run
     }
 }
 
@@ -152,7 +319,7 @@ fn probe(
     stretches: &Stretches,
     wanted: usize,
 ) -> Result<(Vec<Entry>, bool)> {
-    let found = scan.merged(conn, stretches, None, wanted)?;
+    let found = scan.merged(conn, stretches, None, wanted, false)?;
     let over = found.len() < wanted;
     Ok((found, over))
 }
@@ -166,7 +333,7 @@ fn merge(
     wanted: usize,
 ) -> Result<(Vec<Entry>, bool)> {
     let (best, until) = scan.heads(conn, stretches, 2 * wanted)?;
-    let found = scan.merged(conn, &best, until, wanted)?;
+    let found = scan.merged(conn, &best, until, wanted, false)?;
     let over = found.len() < wanted;
     Ok((found, over))
 }
@@ -178,5 +345,7 @@ pub(super) fn of_stretches(
     stretches: &Stretches,
     size: usize,
 ) -> Result<(Vec<Entry>, bool)> {
-    probe(conn, scan, stretches, size)
+    let found = scan.merged(conn, stretches, None, size, true)?;
+    let over = found.len() < size;
+    Ok((found, over))
 }

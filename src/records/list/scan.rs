@@ -6,6 +6,8 @@ mod stretches;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
+use super::density::Of as MapOf;
+use super::plan::Run;
 use super::{By, Key, ListQuery};
 use crate::access::{InAccount, Tx};
 use crate::db::Conn;
@@ -56,10 +58,10 @@ pub(super) struct Scan {
     account: AccountId,
     environment: i16,
     object: i16,
-    by_name: bool,
+    pub by_name: bool,
     pub down: bool,
     /// Only names that begin with this.
-    prefix: Option<String>,
+    pub prefix: Option<String>,
     /// After this entry.
     pub after: Option<(Place, RecordId)>,
     /// Not beyond this place.
@@ -138,10 +140,50 @@ impl Scan {
         }
     }
 
+    /// The part of it, a list by last update, that lies in a run of regions.
+    pub fn within(&self, run: &Run) -> Scan {
+        let (near, far) = if self.down {
+            let near = run.end.map(|end| (end, RecordId(0)));
+            (near, Some(run.from))
+        } else {
+            let before = Timestamp(run.from.0.saturating_sub(1));
+            let last = run.end.map(|end| Timestamp(end.0.saturating_sub(1)));
+            (Some((before, RecordId(i64::MAX))), last)
+        };
+        let near = near.map(|(at, id)| (Place::Updated(at), id));
+        let after = match (self.after.clone(), near) {
+            (Some(a), Some(b)) if self.down => Some(a.min(b)),
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        Scan {
+            after,
+            until: far.map(Place::Updated),
+            ..self.clone()
+        }
+    }
+
+    /// The same, and everything behind it.
+    pub fn behind(&self, run: &Run) -> Scan {
+        Scan {
+            until: None,
+            ..self.within(run)
+        }
+    }
+
     /// Whether one entry comes before another.
     pub fn order(&self, a: &Entry, b: &Entry) -> std::cmp::Ordering {
         let up = (&a.place, a.id).cmp(&(&b.place, b.id));
         if self.down { up.reverse() } else { up }
+    }
+
+    /// The list that a map would be of.
+    pub fn map(&self) -> MapOf {
+        MapOf {
+            account: self.account,
+            environment: self.environment,
+            object: self.object,
+        }
     }
 
     fn indexes(&self) -> &'static Indexes {

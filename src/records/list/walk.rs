@@ -1,12 +1,16 @@
 //! Lists of records from entries: fetching them, testing what the indexes do not hold, counting.
 
-use super::plan::{self, Plan};
+use std::sync::Arc;
+
+use super::density;
+use super::plan::{self, FEW, Guide, Plan};
 use super::scan::{self, Entry, Scan, Stretches};
 use super::{By, Column, Key, ListQuery, Part, Sort, Test};
 use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot};
 use crate::permissions::Reach;
+use crate::permissions::slots::Slots;
 use crate::records::{Desk, Record};
 
 /// Records fetched at a time where values have to be tested: few at first, because most pages are full soon.
@@ -64,8 +68,27 @@ fn entries<P: InAccount>(
             let over = found.len() < size;
             Ok((found, over))
         }
-        Reach::Of(seen) => plan::next(tx.conn(), scan, seen, size, plan),
+        Reach::Of(seen) => {
+            let guide = guide(tx, scan, seen, plan)?;
+            plan::next(tx.conn(), scan, seen, size, plan, &guide)
+        }
     }
+}
+
+/// What is known beforehand of where the records of a list lie. Whoever sees a handful of members needs none of it.
+fn guide<'a, P: InAccount>(
+    tx: &mut Tx<'a, P>,
+    scan: &Scan,
+    seen: &Slots,
+    plan: Plan,
+) -> Result<Guide<'a>> {
+    let (of, now, maps) = (scan.map(), tx.now(), &tx.app().maps);
+    let map = match plan {
+        Plan::Adaptive if seen.len() > FEW => maps.of(of, now),
+        Plan::Mapped | Plan::MappedMerge => Some(Arc::new(density::drawn(tx.conn(), of, now)?)),
+        _ => None,
+    };
+    Ok(Guide { maps, of, map })
 }
 
 /// The records of some entries, in their order.
@@ -247,11 +270,16 @@ pub(super) fn count<P: InAccount>(
             return Ok((walked.entries.len(), true));
         }
     }
-    let slots: Vec<Slot> = seen.iter().collect();
-    let owned = scan.count_owned(tx.conn(), &slots, cap)?;
+    let stretches = if seen.len() > FEW || plan != Plan::Adaptive {
+        let guide = guide(tx, &scan, seen, plan)?;
+        guide.stretches(tx.conn(), seen)?
+    } else {
+        Stretches::of(seen)
+    };
+    let owned = scan.count_owned(tx.conn(), &stretches.owned, cap)?;
     if owned >= cap {
         return Ok((owned, true));
     }
-    let (made, ended) = scan.count_made(tx.conn(), seen, budget)?;
+    let (made, ended) = scan.count_made(tx.conn(), &stretches.made, seen, budget)?;
     Ok((owned + made, ended || owned + made >= cap))
 }

@@ -27,6 +27,11 @@ impl Stretches {
             made: each,
         }
     }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.owned.len() + self.made.len()
+    }
 }
 
 impl Scan {
@@ -118,21 +123,23 @@ impl Scan {
         self.load_heads(conn, statement)
     }
 
-    /// The best `limit` entries of some stretches, each once, not beyond a place.
+    /// The best `limit` entries of some stretches, each once, not beyond a place. `creators`: with who made them; else
+    /// the owner stands there, who is all that the index by owner holds.
     pub fn merged(
         &self,
         conn: &mut Conn,
         stretches: &Stretches,
         until: Option<Place>,
         limit: usize,
+        creators: bool,
     ) -> Result<Vec<Entry>> {
         let scan = Scan {
             until,
             ..self.clone()
         };
         let mut found = match conn {
-            Conn::Pg(_) => scan.merged_there(conn, stretches, limit)?,
-            Conn::Sqlite(_) => scan.merged_here(conn, stretches, limit)?,
+            Conn::Pg(_) => scan.merged_there(conn, stretches, limit, creators)?,
+            Conn::Sqlite(_) => scan.merged_here(conn, stretches, limit, creators)?,
         };
         found.sort_by(|a, b| scan.order(a, b));
         // A record of two members who are both seen came twice.
@@ -146,6 +153,7 @@ impl Scan {
         conn: &mut Conn,
         stretches: &Stretches,
         limit: usize,
+        creators: bool,
     ) -> Result<Vec<Entry>> {
         let place = self.indexes().place;
         let half = |slots: &[Slot], of: Of| {
@@ -153,7 +161,7 @@ impl Scan {
                 .sql("(SELECT best.* FROM ")
                 .each(numbers(slots))
                 .sql(" CROSS JOIN LATERAL (")
-                .sql(self.columns())
+                .sql(self.columns_of(of, creators))
                 .then(self.range(of))
                 .sql(self.ordered())
                 .sql(format!(" LIMIT {limit}) AS best)"))
@@ -174,19 +182,30 @@ impl Scan {
         conn: &mut Conn,
         stretches: &Stretches,
         limit: usize,
+        creators: bool,
     ) -> Result<Vec<Entry>> {
         let owned = stretches.owned.iter().map(|slot| Of::Owned(*slot));
         let made = stretches.made.iter().map(|slot| Of::Made(*slot));
         let mut found = Vec::new();
         for of in owned.chain(made) {
             let statement = Pieces::default()
-                .sql(self.columns())
+                .sql(self.columns_of(of, creators))
                 .then(self.range(of))
                 .sql(self.ordered())
                 .sql(format!(" LIMIT {limit}"));
             found.extend(self.load_entries(conn, statement)?);
         }
         Ok(found)
+    }
+
+    fn columns_of(&self, of: Of, creators: bool) -> String {
+        match of {
+            Of::EachOwned | Of::Owned(_) if !creators => {
+                let place = self.indexes().place;
+                format!("SELECT id, {place}, owner_slot AS creator_slot, owner_slot FROM ")
+            }
+            _ => self.columns(),
+        }
     }
 
     /// How many records some members own, up to `cap`.
@@ -203,11 +222,11 @@ impl Scan {
     pub fn count_made(
         &self,
         conn: &mut Conn,
+        slots: &[Slot],
         seen: &Slots,
         budget: usize,
     ) -> Result<(usize, bool)> {
-        let slots: Vec<Slot> = seen.iter().collect();
-        let statement = self.of_each(conn, "owner_slot", &slots, Of::EachMade, budget);
+        let statement = self.of_each(conn, "owner_slot", slots, Of::EachMade, budget);
         let owners: Vec<Slot> = on_each!(conn, c => statement.giving::<Integer>().load(c))?;
         let others = owners
             .iter()
