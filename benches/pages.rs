@@ -1,5 +1,5 @@
-//! What a page costs: requests per second, p50 and p99 of the Insight users page with 10,000 members, beside an empty
-//! handler on the same machine in the same run, on SQLite and on Postgres.
+//! What a page costs: requests per second, p50 and p99 of the Insight users page with 10,000 members and of a page of
+//! 20,000 records, beside an empty handler on the same machine in the same run, on SQLite and on Postgres.
 //!
 //! The load comes from a process of its own (this binary again) over 32 connections; the figures to look at are the
 //! ratios, which hold when the machine's speed drifts. Arguments: `--db sqlite|postgres|both`, `--seconds N`.
@@ -36,7 +36,9 @@ const MEMBERS: usize = 10_000;
 const PIECE: usize = 500;
 const CONNECTIONS: usize = 32;
 const WORKERS: usize = 2;
+const RECORDS: usize = 20_000;
 const PAGE: &str = "/shared/insight-users";
+const LIST: &str = "/commercial/records/leads";
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -49,8 +51,9 @@ fn main() -> Result<(), Failure> {
     if let Some(address) = value("--load") {
         let path = value("--path").unwrap_or_default();
         let cookie = value("--cookie").unwrap_or_default();
+        let encoding = value("--encoding").unwrap_or_default();
         let seconds = value("--seconds").unwrap_or_default().parse()?;
-        return load(&address, &path, &cookie, seconds);
+        return load(&address, &path, &cookie, &encoding, seconds);
     }
     let seconds: u64 = value("--seconds").unwrap_or_else(|| "5".into()).parse()?;
     let which = value("--db").unwrap_or_else(|| "both".into());
@@ -98,8 +101,16 @@ fn measure(name: &str, target: Target, seconds: u64) -> Result<(), Failure> {
 
     let bound = run(&empty_address, "/", "", seconds)?;
     bound.print(&format!("{name}: empty handler"), None);
-    let page = run(&address, PAGE, &cookie, seconds)?;
-    page.print(&format!("{name}: Insight users"), Some(&bound));
+    // As browsers ask, and as a client that cannot inflate.
+    for (what, path, encoding) in [
+        ("Insight users", PAGE, BROWSER),
+        ("Insight users, not compressed", PAGE, PLAIN),
+        ("records", LIST, BROWSER),
+        ("records, not compressed", LIST, PLAIN),
+    ] {
+        let page = run_as(&address, path, &cookie, encoding, seconds)?;
+        page.print(&format!("{name}: {what}"), Some(&bound));
+    }
     let busy = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let hashing: Vec<_> = (0..50)
         .map(|_| {
@@ -145,6 +156,7 @@ fn fill(app: &App) -> Result<String, Failure> {
             Ok(())
         })?;
     }
+    app.system_write(|tx| add_records(tx, account))?;
     println!("filled in {:.1} s", started.elapsed().as_secs_f64());
     let mut jar = CookieJar::new();
     let key = Key::derive_from(app.keys.oldest(Purpose::Cookie).as_slice());
@@ -152,6 +164,21 @@ fn fill(app: &App) -> Result<String, Failure> {
         .add(Cookie::new("sid", token.expose().to_owned()));
     let signed = jar.get("sid").ok_or("no cookie")?;
     Ok(signed.encoded().to_string())
+}
+
+/// Leads of the first forty members.
+fn add_records(tx: &mut Tx<System>, account: AccountId) -> insight::Result<()> {
+    diesel::sql_query(format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {RECORDS}) \
+         INSERT INTO records (account_id, environment, object, name, sort_name, creator_slot, owner_slot, \
+           created_at, updated_at, version, data) \
+         SELECT {account}, 1, 2, 'Fjord Fisk ' || i, 'fjord fisk ' || i, i % 40, i % 40, \
+           1700000000000000 + i * 3600000000, 1700000000000000 + i * 3600000000, 1, \
+           '{{\"company\":\"Fjord Fisk Holding\",\"email\":\"post' || i || '@fjord.example\",\"phone\":\"+47 22 ' || i || \
+           '\",\"source\":\"Web\",\"status\":\"New\"}}' FROM n"
+    ))
+    .execute(tx.conn())?;
+    Ok(())
 }
 
 /// One member, the first one an administrator.
@@ -244,10 +271,24 @@ impl Figures {
     }
 }
 
-/// Runs the load in a process of its own and reads its one line.
+const BROWSER: &str = "gzip, deflate, br";
+const PLAIN: &str = "identity";
+
 fn run(address: &str, path: &str, cookie: &str, seconds: u64) -> Result<Figures, Failure> {
+    run_as(address, path, cookie, BROWSER, seconds)
+}
+
+/// Runs the load in a process of its own and reads its one line.
+fn run_as(
+    address: &str,
+    path: &str,
+    cookie: &str,
+    encoding: &str,
+    seconds: u64,
+) -> Result<Figures, Failure> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--load", address, "--path", path, "--cookie", cookie])
+        .args(["--encoding", encoding])
         .args(["--seconds", &seconds.to_string()])
         .output()?;
     let line = String::from_utf8(output.stdout)?;
@@ -267,9 +308,16 @@ fn run(address: &str, path: &str, cookie: &str, seconds: u64) -> Result<Figures,
 }
 
 /// The load: every connection asks again as soon as it has been answered.
-fn load(address: &str, path: &str, cookie: &str, seconds: u64) -> Result<(), Failure> {
+fn load(
+    address: &str,
+    path: &str,
+    cookie: &str,
+    encoding: &str,
+    seconds: u64,
+) -> Result<(), Failure> {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nAccept: text/html\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nAccept: text/html\r\n\
+         Accept-Encoding: {encoding}\r\n\r\n"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

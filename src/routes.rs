@@ -233,6 +233,7 @@ fn rows() -> Vec<Route> {
         get("/accounts", accounts::index),
         post("/accounts/switch", accounts::switch),
         // Records.
+        get("/{environment}/records", records::search::show),
         get("/{environment}/records/{object}", records::list::show),
         get("/{environment}/records/{object}/new", records::new::show),
         post("/{environment}/records/{object}/new", records::new::save).max_body(RECORD),

@@ -12,7 +12,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::web::Bytes;
 
@@ -21,6 +21,7 @@ use super::guard::Can;
 use super::permissions::{Admit, InAccount};
 use crate::Result;
 use crate::db::types::{AccountId, MemberId, Timestamp};
+use crate::web::gzip;
 use crate::web::request::Request;
 
 /// How long a page is kept at most.
@@ -40,7 +41,7 @@ impl<P: Admit + InAccount> Can<P> {
         if let Some(html) = self.app().kept.find(&key, self.now()) {
             return Ok(html);
         }
-        let html = Html(make()?.into());
+        let html = Html::new(make()?);
         self.app().kept.put(key, self.now(), html.clone());
         Ok(html)
     }
@@ -48,23 +49,43 @@ impl<P: Admit + InAccount> Can<P> {
 
 /// HTML that a template has rendered and escaped; only [`Can::kept`] makes it.
 #[derive(Clone, Debug)]
-pub struct Html(Arc<str>);
+pub struct Html(Arc<Rendered>);
+
+#[derive(Debug)]
+struct Rendered {
+    text: String,
+    /// Made when somebody first asks for it.
+    deflated: OnceLock<gzip::Part>,
+}
 
 impl Html {
     /// Where a page has its kept part: a sign that neither our templates nor anything typed can hold.
     pub const MARK: char = '\0';
 
+    fn new(text: String) -> Html {
+        Html(Arc::new(Rendered {
+            text,
+            deflated: OnceLock::new(),
+        }))
+    }
+
     /// The same bytes for sending, not a copy.
     pub fn into_bytes(self) -> Bytes {
-        Bytes::from_owner(Shared(self.0))
+        Bytes::from_owner(self)
+    }
+
+    /// The same as a part of a gzip stream.
+    pub fn deflated(&self) -> &gzip::Part {
+        let rendered = &self.0;
+        rendered
+            .deflated
+            .get_or_init(|| gzip::Part::small(&rendered.text))
     }
 }
 
-struct Shared(Arc<str>);
-
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for Html {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.0.text.as_bytes()
     }
 }
 
@@ -138,7 +159,7 @@ impl Kept {
     }
 
     fn put(&self, key: Key, now: Timestamp, html: Html) {
-        let bytes = html.0.len() + key.bytes() + OVERHEAD;
+        let bytes = html.0.text.len() * 5 / 4 + key.bytes() + OVERHEAD;
         if bytes > CAPACITY / 4 {
             return;
         }
@@ -191,7 +212,7 @@ mod tests {
     }
 
     fn html(bytes: usize) -> Html {
-        Html("x".repeat(bytes).into())
+        Html::new("x".repeat(bytes))
     }
 
     #[test]

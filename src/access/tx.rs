@@ -9,7 +9,7 @@ use crate::db::{self, Conn};
 use crate::{App, Error, Result};
 
 /// How long after its instant a transaction may be committed: whoever reads knows that nothing older appears later.
-pub const LONGEST: time::Duration = time::Duration::minutes(30);
+pub const LONGEST: time::Duration = time::Duration::minutes(5);
 
 /// The name in the audit log of what nobody in particular did.
 const NOBODY: &str = "Insight";

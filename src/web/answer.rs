@@ -1,7 +1,9 @@
 //! What a handler answers: a page, a way elsewhere, a file. Turned into an actix response by `web::server`.
 
+use actix_web::web::Bytes;
 use askama::Template;
 
+use super::gzip;
 use crate::access::Html;
 use crate::credentials::tokens::Token;
 use crate::{Error, Result};
@@ -28,6 +30,8 @@ pub(super) enum Body {
         part: Html,
         after: String,
     },
+    /// The same as one gzip stream.
+    Gzip(Bytes),
     Stream {
         mime: &'static str,
         next: Box<Chunks>,
@@ -95,6 +99,20 @@ impl Answer {
         ))
     }
 
+    /// The same, compressed where a part of it is kept compressed.
+    pub(super) fn deflated(mut self) -> Answer {
+        if let Body::Around {
+            before,
+            part,
+            after,
+        } = &self.body
+        {
+            let (before, after) = (gzip::Part::fast(before), gzip::Part::fast(after));
+            self.body = Body::Gzip(gzip::joined(&[&before, part.deflated(), &after]));
+        }
+        self
+    }
+
     /// 422: the same page, with what was typed and what to mend.
     pub fn refused(template: &impl Template) -> Result<Answer> {
         Answer::page_with(422, template)
@@ -116,7 +134,7 @@ impl Answer {
     pub(super) fn is_page(&self) -> bool {
         match &self.body {
             Body::Text { mime, .. } => mime.starts_with("text/html"),
-            Body::Around { .. } => true,
+            Body::Around { .. } | Body::Gzip(_) => true,
             Body::Empty | Body::Stream { .. } => false,
         }
     }

@@ -47,7 +47,7 @@ impl Asset {
 }
 
 /// Whether an `Accept-Encoding` header admits `encoding`: named with a weight above zero, or covered by `*` and not named.
-fn accepts(header: &str, encoding: &str) -> bool {
+pub(super) fn accepts(header: &str, encoding: &str) -> bool {
     let mut any = false;
     for item in header.split(',') {
         let mut parts = item.split(';');

@@ -89,13 +89,21 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
         };
         (to, href)
     });
+    let menu = menu(visit, caller, request.path())?;
+    let search = format!("/{}/records", caller.environment.slug());
+    let records = format!("{search}/");
+    let searches = menu
+        .iter()
+        .flat_map(|group| &group.entries)
+        .any(|entry| entry.href.starts_with(&records));
     shell.frame = Some(Frame {
         account: caller.account_name.clone(),
         other_accounts: other_accounts(visit, caller)?,
         environment: caller.environment,
         switch,
         name: caller.name.clone(),
-        menu: menu(visit, caller, request.path())?,
+        menu,
+        search: searches.then_some(search),
         crumbs: trail
             .iter()
             .map(|(label, href)| Crumb {

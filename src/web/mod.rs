@@ -8,6 +8,7 @@ pub mod csv;
 pub mod errors;
 pub mod form;
 pub mod frame;
+pub mod gzip;
 pub mod metrics;
 pub mod paging;
 mod pieces;

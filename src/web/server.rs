@@ -204,7 +204,12 @@ async fn handle(
     let (id, nonce) = (request.id.clone(), request.nonce.clone());
     let worked = web::block({
         let app = app.clone();
-        move || answer(goal, &app, &request, refused)
+        // Other pages are compressed on their way out.
+        let gzip = assets::accepts(accepted_encodings(&req), "gzip");
+        move || {
+            let answer = answer(goal, &app, &request, refused);
+            if gzip { answer.deflated() } else { answer }
+        }
     })
     .await;
     let answer = worked.unwrap_or_else(|_| {
@@ -481,6 +486,11 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
             let pieces = [before.into(), part.into_bytes(), after.into()];
             out.content_type(answer::HTML).body(Pieces::new(pieces))
         }
+        Body::Gzip(bytes) => {
+            out.insert_header((header::CONTENT_ENCODING, "gzip"));
+            out.insert_header((header::VARY, "Accept-Encoding"));
+            out.content_type(answer::HTML).body(bytes)
+        }
         Body::Stream { mime, next } => {
             let id = id.to_owned();
             let pieces = futures_util::stream::unfold(Some(next), move |state| {
@@ -512,16 +522,16 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
     }
 }
 
+fn accepted_encodings(req: &HttpRequest) -> &str {
+    let header = req.headers().get(header::ACCEPT_ENCODING);
+    header.and_then(|v| v.to_str().ok()).unwrap_or("")
+}
+
 async fn static_file(req: HttpRequest) -> HttpResponse {
     let Some(asset) = assets::find(req.path()) else {
         return HttpResponse::NotFound().finish();
     };
-    let accepted = req
-        .headers()
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or("");
-    let (bytes, encoding) = asset.encoded(accepted);
+    let (bytes, encoding) = asset.encoded(accepted_encodings(&req));
     let mut out = HttpResponse::Ok();
     out.content_type(asset.mime)
         .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))

@@ -42,6 +42,8 @@ pub struct Frame {
     /// Name of the person.
     pub name: String,
     pub menu: Vec<MenuGroup>,
+    /// Where records are searched, for whoever has an object to search.
+    pub search: Option<String>,
     pub crumbs: Vec<Crumb>,
 }
 

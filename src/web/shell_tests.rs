@@ -134,6 +134,7 @@ fn framed_shell() -> Shell {
                 (Environment::Test, "/test/records".to_owned()),
                 (Environment::Commercial, "/commercial/records".to_owned()),
             ],
+            search: Some("/test/records".to_owned()),
             name: "erika van der Moss".to_owned(),
             menu: vec![
                 MenuGroup {

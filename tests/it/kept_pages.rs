@@ -14,6 +14,7 @@ on_both!(
     every_change_is_there_at_the_next_request,
     every_change_is_there_at_the_other_server,
     what_was_kept_for_one_is_shown_to_no_other,
+    a_kept_page_is_the_same_compressed,
     the_activity_of_others_is_at_most_five_seconds_old,
     the_words_for_days_turn_at_midnight,
 );
@@ -269,6 +270,21 @@ async fn what_was_kept_for_one_is_shown_to_no_other(app: TestApp) {
     );
     let page = ada.get(INSIGHT_USERS).await;
     page.expect_not(eve.email());
+}
+
+async fn a_kept_page_is_the_same_compressed(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let plain = ada.open(INSIGHT_USERS).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    ada.always_send("Accept-Encoding", "gzip, deflate");
+    for _ in 0..2 {
+        let page = ada.open(INSIGHT_USERS).await;
+        assert_eq!(page.header("content-encoding"), "gzip");
+        assert!(page.header("vary").contains("Accept-Encoding"));
+        assert_eq!(masked(&page), masked(&plain));
+    }
+    app.member("bob", &[Role::Viewer]).await;
+    assert!(ada.open(INSIGHT_USERS).await.has_row("bob"));
 }
 
 async fn the_activity_of_others_is_at_most_five_seconds_old(app: TestApp) {

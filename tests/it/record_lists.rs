@@ -1,14 +1,16 @@
 //! Lists of records: search, filters, order, columns, pages, and what stands where there is nothing.
 
-use insight::permissions::Object;
+use insight::permissions::{Object, Rights, profiles};
 
 use crate::app::TestApp;
+use crate::app::page::Page;
 use crate::app::people::Person;
 use crate::app::records::names;
 use crate::on_both;
 
 on_both!(
     a_list_is_searched_and_filtered,
+    the_bar_at_the_top_searches_all_objects,
     a_list_is_sorted_by_its_heads,
     columns_are_chosen,
     pages_lead_through_all_records,
@@ -100,6 +102,45 @@ async fn a_list_is_searched_and_filtered(app: TestApp) {
     page.expect("No leads match these filters.");
     let page = page.press("Clear filters").await;
     assert_eq!(names(&page).len(), 3);
+}
+
+async fn the_bar_at_the_top_searches_all_objects(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let bob = app.member("bob", &[]).await;
+    let eve = app.member("eve", &[]).await;
+    three(&ada, &bob).await;
+    ada.make("commercial/leads", &[("name", "Beta elsewhere")])
+        .await;
+    for n in 0..11 {
+        ada.make("test/tasks", &[("name", &format!("Between {n}"))])
+            .await;
+    }
+    let found = |page: &Page| page.texts(".found a");
+    let bar = "form.search[action='/test/records'] input[name=q]";
+    assert_eq!(ada.open(LEADS).await.all(bar).len(), 1);
+    let page = ada.open("/test/records?q=bet").await;
+    let names = found(&page);
+    assert!(names.contains(&"Beta".into()) && names.contains(&"Betamax".into()));
+    assert!(!names.contains(&"Beta elsewhere".into()), "{names:?}");
+    assert_eq!(
+        names.iter().filter(|n| n.starts_with("Between")).count(),
+        10
+    );
+    let all = page.press("All tasks that begin with “bet”").await;
+    assert_eq!(crate::app::records::names(&all).len(), 11);
+    // Only what one sees, and only of objects that one has.
+    let profile = app.standard("Standard User", &[&bob]);
+    let page = bob.open("/test/records?q=bet").await;
+    assert_eq!(found(&page), ["Beta"]);
+    app.set_up(&ada, |setup| {
+        profiles::set_rights(setup, profile, Object::Lead, Rights::NONE)
+    });
+    let page = bob.open("/test/records?q=bet").await;
+    assert!(found(&page).is_empty());
+    page.expect("No record that you can see has a name that begins with “bet”.");
+    app.profile("Nothing", &[], &[&eve]);
+    eve.get("/test/records?q=bet").await.expect_status(403);
+    assert!(eve.open("/security").await.all(bar).is_empty());
 }
 
 async fn a_list_is_sorted_by_its_heads(app: TestApp) {

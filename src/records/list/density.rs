@@ -23,10 +23,10 @@ use crate::permissions::slots::Slots;
 use crate::{App, Error, Result, on_each};
 
 /// How long ago an instant must be for no transaction that began at it to be still open.
-pub const SETTLED: time::Duration = time::Duration::hours(1);
+pub const SETTLED: time::Duration = time::Duration::minutes(10);
 
 /// Age at which a map is lengthened by what was written since.
-const LENGTHEN: time::Duration = time::Duration::hours(2);
+const LENGTHEN: time::Duration = time::Duration::minutes(30);
 
 /// Age of its first part at which a map is made anew: records that were written since have left the stretches it knows.
 const RENEW: time::Duration = time::Duration::days(1);
@@ -97,15 +97,45 @@ pub struct Density {
     held: Vec<u32>,
 }
 
-/// A part of a list that a map knows something of.
-#[derive(Debug)]
-pub(super) struct Region {
-    pub from: Timestamp,
+/// A part of a list by last update: a stretch of the map, or what is newer than the map.
+pub(super) struct Region<'a> {
+    stretch: Option<&'a Stretch>,
+    from: Timestamp,
+    /// Records of members whom the reader sees, at least.
+    pub least: usize,
+}
+
+impl Region<'_> {
+    /// What is newer than the map: nothing is known of it.
+    pub fn is_newest(&self) -> bool {
+        self.stretch.is_none()
+    }
+
+    pub fn from(&self) -> Timestamp {
+        self.from
+    }
+
     /// The first instant after it; none for the newest.
-    pub end: Option<Timestamp>,
-    pub entries: usize,
-    /// Records of members whom the reader sees, at least. Nothing is known of the newest region.
-    pub least: Option<usize>,
+    pub fn end(&self) -> Option<Timestamp> {
+        self.stretch.map(|stretch| stretch.end)
+    }
+
+    /// Records in it when the map was made.
+    pub fn entries(&self) -> usize {
+        self.stretch.map_or(0, |stretch| stretch.entries)
+    }
+}
+
+/// Whose stretches of the indexes may hold something in some regions, for somebody.
+pub(super) fn present(regions: &[Region], seen: &Slots) -> Stretches {
+    let mut people = People::default();
+    for region in regions {
+        match region.stretch {
+            Some(stretch) => people.add(&stretch.people),
+            None => return Stretches::of(seen),
+        }
+    }
+    people.seen(seen)
 }
 
 impl Density {
@@ -136,32 +166,30 @@ impl Density {
     }
 
     /// The regions behind a place of a list by last update, in its order, without those that hold nothing to see.
-    pub(super) fn regions(&self, scan: &Scan, seen: &Slots) -> Vec<Region> {
+    pub(super) fn regions(&self, scan: &Scan, seen: &Slots) -> Vec<Region<'_>> {
         let at = scan.after.as_ref().and_then(|(place, _)| match place {
             Place::Updated(at) => Some(*at),
             Place::Name(_) => None,
         });
         let newest = Region {
+            stretch: None,
             from: self.until,
-            end: None,
-            entries: 0,
-            least: None,
+            least: 0,
         };
         let known = self.stretches.iter().filter_map(|stretch| {
             let people = &stretch.people;
             let least = people.owners.common(seen).max(people.makers.common(seen));
             (least > 0).then_some(Region {
+                stretch: Some(stretch),
                 from: stretch.from,
-                end: Some(stretch.end),
-                entries: stretch.entries,
-                least: Some(least),
+                least,
             })
         });
         let mut regions: Vec<Region> = known
             .chain([newest])
             .filter(|region| match at {
                 Some(at) if scan.down => region.from <= at,
-                Some(at) => region.end.is_none_or(|end| at < end),
+                Some(at) => region.end().is_none_or(|end| at < end),
                 None => true,
             })
             .collect();
@@ -169,21 +197,6 @@ impl Density {
             regions.reverse();
         }
         regions
-    }
-
-    /// Whose stretches of the indexes may hold something in a list by last update behind `region`, for somebody.
-    pub(super) fn behind(&self, region: &Region, down: bool, seen: &Slots) -> Stretches {
-        if region.end.is_none() || !down {
-            // The newest records are among what is to come, and may be anybody's.
-            return Stretches::of(seen);
-        }
-        let mut people = People::default();
-        for stretch in &self.stretches {
-            if stretch.from <= region.from {
-                people.add(&stretch.people);
-            }
-        }
-        people.seen(seen)
     }
 
     /// Whose stretches of the indexes may hold anything at all. Nothing when too much was written since to tell.

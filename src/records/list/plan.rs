@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::density::{Density, Maps, Of, Region};
+use super::density::{self, Density, Maps, Of, Region};
 use super::scan::{Entry, Scan, Stretches};
 use crate::Result;
 use crate::db::Conn;
@@ -60,8 +60,8 @@ struct Costs {
 fn costs(conn: &Conn) -> Costs {
     match conn {
         Conn::Pg(_) => Costs {
-            step: 0.4,
-            head: 5.0,
+            step: 0.5,
+            head: 6.0,
             query: 100.0,
         },
         Conn::Sqlite(_) => Costs {
@@ -152,7 +152,7 @@ fn round(
 
 /// What it costs to merge some stretches, in microseconds.
 fn merging(costs: &Costs, stretches: usize) -> f64 {
-    costs.head * stretches as f64 + 2.0 * costs.query
+    costs.head * stretches as f64 + costs.query
 }
 
 /// Walks, and merges what is left when that is cheaper.
@@ -206,8 +206,8 @@ fn adaptive(
     }
 }
 
-/// Walks through the parts of a list by last update in which the map knows somebody to have a record whom the reader
-/// sees, and merges what is left when that is cheaper.
+/// Goes through the parts of a list by last update in which the map knows somebody to have a record whom the reader
+/// sees, walking or merging as is cheaper.
 fn mapped(
     conn: &mut Conn,
     scan: &Scan,
@@ -225,24 +225,40 @@ fn mapped(
     let mut from = scan.clone();
     while let Some(region) = regions.get(at) {
         let missing = wanted - found.len();
-        let mut run = Run::of(&regions[at..], scan.down, missing);
-        let stretches = map.behind(region, scan.down, seen);
-        let merging = merging(&costs, stretches.len());
+        // So many regions hold what is missing, unless records have left them since.
+        let mut sum = 0;
+        let enough = regions[at..].iter().position(|region| {
+            sum += region.least;
+            sum >= missing
+        });
+        let ahead = &regions[at..=enough.map_or(regions.len() - 1, |more| at + more)];
+        let stretches = density::present(ahead, seen);
+        let mut run = Run::of(ahead, scan.down);
         let thick = share.max(run.least as f64 / run.entries.max(1) as f64);
         let mut rest = (missing as f64 / thick).min(run.entries as f64);
+        let merging = merging(&costs, stretches.len());
         let dear = match plan {
             Plan::Adaptive => spent + rest * costs.step + costs.query > merging,
             _ => plan == Plan::MappedMerge,
         };
-        if dear && (region.end.is_some() || spent > merging) {
-            let (more, over) = merge(conn, &from.behind(&run), &stretches, wanted)?;
-            found.extend(more);
-            return Ok(cut(found, over, wanted));
-        }
-        if dear {
+        if region.is_newest() && dear {
+            if spent > merging {
+                let (more, over) = merge(conn, &from, &stretches, wanted)?;
+                found.extend(more);
+                return Ok(cut(found, over, wanted));
+            }
             // Nobody knows whose the newest records are: a merge can leave members out behind them only.
-            run = Run::of(&regions[at..=at], scan.down, missing);
-            rest = 0.0;
+            run = Run::of(&regions[at..=at], scan.down);
+            rest = merging / costs.step;
+        } else if dear {
+            let all = Run::all(ahead);
+            let (more, _) = merge(conn, &from.within(&all), &stretches, wanted)?;
+            found.extend(more);
+            if found.len() >= wanted {
+                return Ok(cut(found, false, wanted));
+            }
+            at += ahead.len();
+            continue;
         }
         let budget = FIRST_WALK.max(4 * missing).max(round_up(1.5 * rest));
         let walked = from.within(&run).walk(conn, seen, budget, wanted)?;
@@ -259,7 +275,7 @@ fn mapped(
     Ok((found, true))
 }
 
-/// Regions of a list without a gap between them, which one walk goes through.
+/// Regions of a list that one query goes through.
 pub(super) struct Run {
     pub from: Timestamp,
     /// The first instant after it; none for the newest.
@@ -270,33 +286,27 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The first regions of some, until they hold what is missing.
-    fn of(regions: &[Region], down: bool, missing: usize) -> Run {
-        let mut run = Run {
-            from: Timestamp(i64::MAX),
-            end: None,
-            entries: 0,
-            least: 0,
-            regions: 0,
-        };
-        for region in regions {
-            let adjacent = match down {
-                _ if run.regions == 0 => true,
-                true => region.end == Some(run.from),
-                false => run.end == Some(region.from),
-            };
-            if !adjacent || run.least >= missing {
-                break;
-            }
-            if run.regions == 0 || !down {
-                run.end = region.end;
-            }
-            run.from = run.from.min(region.from);
-            run.entries += region.entries;
-            run.least += region.least.unwrap_or(0);
-            run.regions += 1;
+    /// The first regions of some that have no gap between them.
+    fn of(regions: &[Region], down: bool) -> Run {
+        let adjacent = regions.windows(2).take_while(|two| {
+            let (newer, older) = if down { (0, 1) } else { (1, 0) };
+            two[older].end() == Some(two[newer].from())
+        });
+        Run::all(&regions[..adjacent.count() + 1])
+    }
+
+    /// All of some regions, of which there is one at least.
+    fn all(regions: &[Region]) -> Run {
+        let newest = regions.iter().any(Region::is_newest);
+        let end = regions.iter().filter_map(Region::end).max();
+        let from = regions.iter().map(Region::from).min();
+        Run {
+            from: from.unwrap_or(Timestamp(i64::MAX)),
+            end: end.filter(|_| !newest),
+            entries: regions.iter().map(Region::entries).sum(),
+            least: regions.iter().map(|region| region.least).sum(),
+            regions: regions.len(),
         }
-        run
     }
 }
 
@@ -319,21 +329,35 @@ fn probe(
     stretches: &Stretches,
     wanted: usize,
 ) -> Result<(Vec<Entry>, bool)> {
-    let found = scan.merged(conn, stretches, None, wanted, false)?;
+    let found = scan.merged(conn, stretches, None, wanted, wanted, false)?;
     let over = found.len() < wanted;
     Ok((found, over))
 }
 
-/// The stretches whose heads are good enough only. A record may stand in two of them, so twice as many heads as records
-/// are needed.
+/// The best entries of some stretches. Each gives a few at first; those that might have given more are asked again.
 fn merge(
     conn: &mut Conn,
     scan: &Scan,
     stretches: &Stretches,
     wanted: usize,
 ) -> Result<(Vec<Entry>, bool)> {
-    let (best, until) = scan.heads(conn, stretches, 2 * wanted)?;
-    let found = scan.merged(conn, &best, until, wanted, false)?;
+    let few = match (conn as &Conn, stretches.len()) {
+        (_, 0) => return Ok((Vec::new(), true)),
+        (Conn::Sqlite(_), n) if n > FEW => {
+            // A statement for each stretch: first is found out which of them are good enough.
+            let (best, until) = scan.heads(conn, stretches, 2 * wanted)?;
+            let found = scan.merged(conn, &best, until, wanted, wanted, false)?;
+            let over = found.len() < wanted;
+            return Ok((found, over));
+        }
+        (_, n) if n <= FEW => wanted,
+        (_, n) => (2 + 2 * wanted / n).next_power_of_two().min(wanted),
+    };
+    let found = if few < wanted {
+        scan.merged_by_few(conn, stretches, few, wanted)?
+    } else {
+        scan.merged(conn, stretches, None, wanted, wanted, false)?
+    };
     let over = found.len() < wanted;
     Ok((found, over))
 }
@@ -345,7 +369,7 @@ pub(super) fn of_stretches(
     stretches: &Stretches,
     size: usize,
 ) -> Result<(Vec<Entry>, bool)> {
-    let found = scan.merged(conn, stretches, None, size, true)?;
+    let found = scan.merged(conn, stretches, None, size, size, true)?;
     let over = found.len() < size;
     Ok((found, over))
 }

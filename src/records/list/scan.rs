@@ -163,14 +163,6 @@ impl Scan {
         }
     }
 
-    /// The same, and everything behind it.
-    pub fn behind(&self, run: &Run) -> Scan {
-        Scan {
-            until: None,
-            ..self.within(run)
-        }
-    }
-
     /// Whether one entry comes before another.
     pub fn order(&self, a: &Entry, b: &Entry) -> std::cmp::Ordering {
         let up = (&a.place, a.id).cmp(&(&b.place, b.id));

@@ -1,4 +1,4 @@
-//! The pages of records: list, record, new, edit, assign, delete, who has access. Each handler opens the desk inside its
+//! The pages of records: list, search, record, new, edit, assign, delete, who has access. Each handler opens the desk inside its
 //! transaction, so that what a page shows and offers is what the desk says.
 
 pub mod access;
@@ -11,6 +11,7 @@ mod form;
 pub mod list;
 mod lookup;
 pub mod new;
+pub mod search;
 pub mod show;
 mod value;
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::cookie::{Cookie, CookieJar, Key};
 use diesel::prelude::*;
+use flate2::read::GzDecoder;
 use insight::App;
 use insight::access::PlatformRoles;
 use insight::accounts::{self, Grants};
@@ -521,7 +523,12 @@ impl Person {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         self.keep_cookies(&headers);
         let body = answer.bytes().await;
-        let body = body.unwrap_or_else(|e| panic!("{path}: {e:?}")).to_vec();
+        let mut body = body.unwrap_or_else(|e| panic!("{path}: {e:?}")).to_vec();
+        if headers.get("content-encoding").is_some_and(|e| e == "gzip") {
+            let packed = std::mem::take(&mut body);
+            let inflated = GzDecoder::new(&packed[..]).read_to_end(&mut body);
+            inflated.unwrap_or_else(|e| panic!("{path}: {e:?}"));
+        }
         let page = Page::new(self.clone(), status, headers, path.to_owned(), body);
         rules::check(&page);
         page

@@ -1,5 +1,7 @@
 //! The stretches of the owner and creator indexes that belong to single members: merging them, counting them.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
@@ -123,35 +125,94 @@ impl Scan {
         self.load_heads(conn, statement)
     }
 
-    /// The best `limit` entries of some stretches, each once, not beyond a place. `creators`: with who made them; else
-    /// the owner stands there, who is all that the index by owner holds.
+    /// The best `limit` entries of some stretches, `each` of every one at most, each entry once, not beyond a place.
+    /// `creators`: with who made them; else the owner stands there, who is all that the index by owner holds.
     pub fn merged(
         &self,
         conn: &mut Conn,
         stretches: &Stretches,
         until: Option<Place>,
+        each: usize,
+        limit: usize,
+        creators: bool,
+    ) -> Result<Vec<Entry>> {
+        let mut found = self.some_of_each(conn, stretches, until, each, limit, creators)?;
+        self.put_in_order(&mut found, limit);
+        Ok(found)
+    }
+
+    fn some_of_each(
+        &self,
+        conn: &mut Conn,
+        stretches: &Stretches,
+        until: Option<Place>,
+        each: usize,
         limit: usize,
         creators: bool,
     ) -> Result<Vec<Entry>> {
         let scan = Scan {
-            until,
+            until: until.or_else(|| self.until.clone()),
             ..self.clone()
         };
-        let mut found = match conn {
-            Conn::Pg(_) => scan.merged_there(conn, stretches, limit, creators)?,
-            Conn::Sqlite(_) => scan.merged_here(conn, stretches, limit, creators)?,
-        };
-        found.sort_by(|a, b| scan.order(a, b));
-        // A record of two members who are both seen came twice.
+        match conn {
+            Conn::Pg(_) => scan.merged_there(conn, stretches, each, limit, creators),
+            Conn::Sqlite(_) => scan.merged_here(conn, stretches, each, creators),
+        }
+    }
+
+    /// The best `limit` entries of some stretches: `few` of each are asked for at first, and all that are needed of
+    /// those whose few were all good enough.
+    pub fn merged_by_few(
+        &self,
+        conn: &mut Conn,
+        stretches: &Stretches,
+        few: usize,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        let some = self.some_of_each(conn, stretches, None, few, limit, false)?;
+        let mut given: HashMap<(bool, Slot), (usize, &Entry)> = HashMap::new();
+        for entry in &some {
+            // The index by creator holds nothing that the creator owns.
+            let made = entry.creator != entry.owner;
+            let last = given.entry((made, entry.creator)).or_insert((0, entry));
+            last.0 += 1;
+            if self.order(last.1, entry).is_lt() {
+                last.1 = entry;
+            }
+        }
+        let mut best = some.clone();
+        self.put_in_order(&mut best, limit);
+        let worst = best.get(limit - 1).cloned();
+        let mut again = Stretches::default();
+        for ((made, slot), (number, last)) in given {
+            let behind = worst.as_ref().is_some_and(|w| self.order(last, w).is_gt());
+            match made {
+                _ if number < few || behind => {}
+                true => again.made.push(slot),
+                false => again.owned.push(slot),
+            }
+        }
+        if again.len() > 0 {
+            let until = worst.map(|worst| worst.place);
+            best.extend(self.some_of_each(conn, &again, until, limit, limit, false)?);
+            self.put_in_order(&mut best, limit);
+        }
+        Ok(best)
+    }
+
+    /// Puts entries in order, each once, and keeps the best `limit`.
+    fn put_in_order(&self, found: &mut Vec<Entry>, limit: usize) {
+        found.sort_by(|a, b| self.order(a, b));
+        // A record of two members who are both seen came twice: as its owner's entry and as its creator's.
         found.dedup_by_key(|entry| entry.id);
         found.truncate(limit);
-        Ok(found)
     }
 
     fn merged_there(
         &self,
         conn: &mut Conn,
         stretches: &Stretches,
+        each: usize,
         limit: usize,
         creators: bool,
     ) -> Result<Vec<Entry>> {
@@ -164,7 +225,7 @@ impl Scan {
                 .sql(self.columns_of(of, creators))
                 .then(self.range(of))
                 .sql(self.ordered())
-                .sql(format!(" LIMIT {limit}) AS best)"))
+                .sql(format!(" LIMIT {each}) AS best)"))
         };
         let way = if self.down { "DESC" } else { "ASC" };
         let statement = half(&stretches.owned, Of::EachOwned)
@@ -181,7 +242,7 @@ impl Scan {
         &self,
         conn: &mut Conn,
         stretches: &Stretches,
-        limit: usize,
+        each: usize,
         creators: bool,
     ) -> Result<Vec<Entry>> {
         let owned = stretches.owned.iter().map(|slot| Of::Owned(*slot));
@@ -192,7 +253,7 @@ impl Scan {
                 .sql(self.columns_of(of, creators))
                 .then(self.range(of))
                 .sql(self.ordered())
-                .sql(format!(" LIMIT {limit}"));
+                .sql(format!(" LIMIT {each}"));
             found.extend(self.load_entries(conn, statement)?);
         }
         Ok(found)
