@@ -85,7 +85,19 @@ pub fn part_by<P: InAccount>(
     }
     // The records whose names begin so are few enough to be put in any order, or so many that those in the wanted order
     // are soon met.
-    if !query.prefix.is_empty()
+    let by_instant = matches!(query.sort.by, By::Updated | By::Created);
+    if !query.prefix.is_empty() && query.filters.is_empty() && by_instant {
+        if let Some(found) = walk::found_at(tx, desk, query, plan)? {
+            let rows = found
+                .into_iter()
+                .map(|(at, id)| ((SortKey::Number(at.0.into()), id), id));
+            let ids = in_order(rows.collect(), query, after, back, limit);
+            return Ok(Part {
+                records: walk::by_number(tx, &ids)?,
+                ..Part::default()
+            });
+        }
+    } else if !query.prefix.is_empty()
         && let Some(found) = walk::found(tx, desk, query, plan)?
     {
         return Ok(sorted(found, false, query, after, back, limit));
@@ -113,10 +125,24 @@ fn sorted(
     back: bool,
     limit: usize,
 ) -> Part {
-    let mut rows: Vec<((SortKey, RecordId), Record)> = found
+    let rows = found
         .into_iter()
-        .map(|record| ((query.sort_key(&record), record.id), record))
-        .collect();
+        .map(|record| ((query.sort_key(&record), record.id), record));
+    Part {
+        records: in_order(rows.collect(), query, after, back, limit),
+        stopped: None,
+        cut,
+    }
+}
+
+/// The next `limit` of some things behind a place, in the order of a query.
+fn in_order<T>(
+    mut rows: Vec<((SortKey, RecordId), T)>,
+    query: &ListQuery,
+    after: Option<&Key>,
+    back: bool,
+    limit: usize,
+) -> Vec<T> {
     let descending = query.sort.descending != back;
     rows.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
     let from = after.map(|Key(text, id)| {
@@ -127,22 +153,16 @@ fn sorted(
         };
         (value, *id)
     });
-    let records = rows
-        .into_iter()
+    rows.into_iter()
         .filter(|(place, _)| {
             from.as_ref().is_none_or(|from| match descending {
                 true => place < from,
                 false => place > from,
             })
         })
-        .map(|(_, record)| record)
+        .map(|(_, thing)| thing)
         .take(limit)
-        .collect();
-    Part {
-        records,
-        stopped: None,
-        cut,
-    }
+        .collect()
 }
 
 /// How many records a list has, up to `cap`.

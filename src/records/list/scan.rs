@@ -496,30 +496,37 @@ fn load_count(conn: &mut Conn, pieces: Pieces) -> Result<usize> {
     Ok(usize::try_from(number).unwrap_or(0))
 }
 
+/// Rows of a statement that looks each of some numbers up.
+const LOOKED_UP: usize = 1_000;
+
+/// `SELECT columns` of the records with these numbers, in any order.
+fn each_of(conn: &Conn, account: AccountId, columns: &str, ids: &[RecordId]) -> Pieces {
+    let each = Pieces::default()
+        .sql("SELECT ")
+        .sql(columns)
+        .sql(" FROM ")
+        .each_big(ids.iter().map(|id| id.0).collect())
+        .sql(" CROSS JOIN ");
+    let row = Pieces::default()
+        .sql("records WHERE account_id = ")
+        .big(account.0)
+        .sql(" AND id = listed.number");
+    // One look-up for each, however many there are: a planner left to itself reads a small table from end to end.
+    match conn {
+        Conn::Pg(_) => each
+            .sql("LATERAL (SELECT * FROM ")
+            .then(row)
+            .sql(" LIMIT 1) AS one"),
+        Conn::Sqlite(_) => each.then(row),
+    }
+}
+
 /// Whole records, in the order of their numbers here.
 pub(super) fn records<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
     let account = tx.account();
     let mut found = std::collections::HashMap::with_capacity(ids.len());
-    for some in ids.chunks(1_000) {
-        let numbers = some.iter().map(|id| id.0).collect();
-        let each = Pieces::default()
-            .sql("SELECT ")
-            .sql(RECORD)
-            .sql(" FROM ")
-            .each_big(numbers)
-            .sql(" CROSS JOIN ");
-        let row = Pieces::default()
-            .sql("records WHERE account_id = ")
-            .big(account.0)
-            .sql(" AND id = listed.number");
-        // One look-up for each, however many there are: a planner left to itself reads a small table from end to end.
-        let statement = match tx.conn() {
-            Conn::Pg(_) => each
-                .sql("LATERAL (SELECT * FROM ")
-                .then(row)
-                .sql(" LIMIT 1) AS one"),
-            Conn::Sqlite(_) => each.then(row),
-        };
+    for some in ids.chunks(LOOKED_UP) {
+        let statement = each_of(tx.conn(), account, RECORD, some);
         for record in load_records(tx.conn(), statement)? {
             found.insert(record.id, record);
         }
@@ -531,6 +538,28 @@ pub(super) fn records<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<
                 .ok_or_else(|| Error::internal("a record left its index within a transaction"))
         })
         .collect()
+}
+
+/// When some records were created, or last changed, in any order.
+pub(super) fn instants<P: InAccount>(
+    tx: &mut Tx<P>,
+    ids: &[RecordId],
+    created: bool,
+) -> Result<Vec<(Timestamp, RecordId)>> {
+    let account = tx.account();
+    let columns = if created {
+        "created_at, id"
+    } else {
+        "updated_at, id"
+    };
+    let mut found = Vec::with_capacity(ids.len());
+    for some in ids.chunks(LOOKED_UP) {
+        let statement = each_of(tx.conn(), account, columns, some);
+        let rows: Vec<(Timestamp, RecordId)> =
+            on_each!(tx.conn(), c => statement.giving::<(BigInt, BigInt)>().load(c))?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// The first text that does not begin with a prefix: prefix search is a range, never LIKE.

@@ -8,7 +8,7 @@ use super::scan::{self, Entry, Scan, Stretches};
 use super::{By, Column, Key, ListQuery, Part, Sort, Test};
 use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::types::{RecordId, Slot};
+use crate::db::types::{RecordId, Slot, Timestamp};
 use crate::permissions::Reach;
 use crate::permissions::slots::Slots;
 use crate::records::{Desk, Record};
@@ -200,14 +200,14 @@ pub(super) fn part<P: InAccount>(
     })
 }
 
-/// All records whose name begins with the query's prefix and that meet its other conditions, in the order of names;
-/// nothing when more than [`FOUND_LIMIT`] begin so.
-pub(super) fn found<P: InAccount>(
+/// The entries of all records whose name begins with the query's prefix; nothing when there are more than
+/// [`FOUND_LIMIT`].
+fn named<P: InAccount>(
     tx: &mut Tx<P>,
     desk: &Desk,
     query: &ListQuery,
     plan: Plan,
-) -> Result<Option<Vec<Record>>> {
+) -> Result<Option<Vec<Entry>>> {
     if matches!(desk.reach(), Reach::Nothing) {
         return Ok(Some(Vec::new()));
     }
@@ -224,9 +224,42 @@ pub(super) fn found<P: InAccount>(
         return Ok(None);
     }
     found.retain(|entry| desk.reach().admits_pair(entry.creator, entry.owner));
-    let mut records = fetched(tx, &found)?;
+    Ok(Some(found))
+}
+
+/// All records whose name begins with the query's prefix and that meet its other conditions, in the order of names;
+/// nothing when more than [`FOUND_LIMIT`] begin so.
+pub(super) fn found<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    plan: Plan,
+) -> Result<Option<Vec<Record>>> {
+    let Some(entries) = named(tx, desk, query, plan)? else {
+        return Ok(None);
+    };
+    let mut records = fetched(tx, &entries)?;
     records.retain(|record| query.admits(record));
     Ok(Some(records))
+}
+
+/// The same for a query with a prefix alone, with what a list by instant is sorted by instead of whole records.
+pub(super) fn found_at<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    plan: Plan,
+) -> Result<Option<Vec<(Timestamp, RecordId)>>> {
+    let Some(entries) = named(tx, desk, query, plan)? else {
+        return Ok(None);
+    };
+    let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
+    scan::instants(tx, &ids, query.sort.by == By::Created).map(Some)
+}
+
+/// Records by their numbers, in that order.
+pub(super) fn by_number<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
+    scan::records(tx, ids)
 }
 
 /// How many records there are, up to `cap`, and whether the walk reached the end (or the cap).
