@@ -13,6 +13,7 @@ use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::permissions::fields_pages as fields;
+use crate::permissions::review_pages as review;
 use crate::records::export::pages as export;
 use crate::records::import;
 use crate::records::pages as records;
@@ -319,6 +320,9 @@ fn rows() -> Vec<Route> {
         get("/settings/permissions/fields/{field}/retire", fields::ask),
         post("/settings/permissions/fields/{field}/retire", fields::retire),
         post("/settings/permissions/fields/{field}/restore", fields::restore),
+        // Review change.
+        get("/settings/permissions/review/{change}", review::show),
+        post("/settings/permissions/review/{change}", review::apply),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

@@ -217,11 +217,15 @@ impl Rules {
     }
 }
 
-fn last(member: &Member) -> String {
+/// The sentence that keeps an account its last administrator.
+pub(crate) fn last_named(name: &str) -> String {
     format!(
-        "{} is the last administrator who can sign in. Make somebody else an administrator first.",
-        member.name
+        "{name} is the last administrator who can sign in. Make somebody else an administrator first."
     )
+}
+
+fn last(member: &Member) -> String {
+    last_named(&member.name)
 }
 
 /// Up to two administrators of an account who can sign in.

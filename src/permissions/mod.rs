@@ -4,8 +4,12 @@
 //! [`objects`], [`slots`], [`model`], [`fields`] and [`decide`] know neither SQL nor HTTP, so that the decision can be
 //! tested by the million; [`load`] fills them from the database. [`setup`] is where administrators change them.
 
+pub mod apply;
+pub mod change;
 pub mod custom_fields;
 pub mod decide;
+pub mod difference;
+mod events;
 pub mod fields;
 pub mod fields_pages;
 pub mod layouts;
@@ -15,12 +19,16 @@ pub mod model;
 pub mod objects;
 pub mod organization_wide;
 pub mod profiles;
+pub mod proposals;
+pub mod review_pages;
 pub mod roles;
 pub mod setup;
 pub mod sharing_rules;
 pub mod slots;
 pub mod standard;
+mod write;
 
+pub use change::Change;
 pub use decide::{Action, Because, Grant, People, Reach, Verdict};
 pub use fields::{FieldSet, Shown};
 pub use load::rules;

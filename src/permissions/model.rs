@@ -6,13 +6,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::fields::{FieldSet, Shown};
 use super::objects::{Field, OBJECTS, Object};
 use super::slots::Slots;
 use crate::db::types::{LayoutId, MemberId, ProfileId, RoleId, SharingRuleId, Slot, Timestamp};
 
 /// How much a member may do with one record: none, read, write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Level {
     #[default]
     None,
@@ -37,7 +41,8 @@ impl Level {
 }
 
 /// What a profile lets its members do with an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Rights(u8);
 
 impl Rights {
@@ -93,7 +98,7 @@ impl Rights {
 }
 
 /// A role of the hierarchy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleFact {
     pub id: RoleId,
     pub name: String,
@@ -115,7 +120,7 @@ pub struct MemberFact {
 }
 
 /// A profile with its rights and layout for each object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileFact {
     pub id: ProfileId,
     pub name: String,
@@ -125,14 +130,14 @@ pub struct ProfileFact {
 }
 
 /// What a profile says about one object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectFact {
     pub rights: Rights,
     pub layout: Option<LayoutId>,
 }
 
 /// A page layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutFact {
     pub id: LayoutId,
     pub object: Object,
@@ -143,7 +148,7 @@ pub struct LayoutFact {
 }
 
 /// A field on a page layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutField {
     pub key: String,
     pub section: String,
@@ -152,7 +157,7 @@ pub struct LayoutField {
 }
 
 /// "Leads of Sales Rep are visible to Project Manager".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharingRule {
     pub id: SharingRuleId,
     pub name: String,
