@@ -223,7 +223,11 @@ impl Rules {
     }
 
     /// The rules in force that open records of an object to the holders of a role.
-    pub(super) fn rules_for(&self, role: usize, object: Object) -> impl Iterator<Item = &SharingRule> {
+    pub(super) fn rules_for(
+        &self,
+        role: usize,
+        object: Object,
+    ) -> impl Iterator<Item = &SharingRule> {
         self.facts.rules.iter().filter(move |rule| {
             self.in_force(rule)
                 && rule.object.is_none_or(|of| of == object)

@@ -120,7 +120,12 @@ mod tests {
         sharing[Object::Lead.index()] = level;
         Rules::new(
             Facts {
-                roles: vec![role(1, None), role(2, Some(1)), role(3, Some(2)), role(4, None)],
+                roles: vec![
+                    role(1, None),
+                    role(2, Some(1)),
+                    role(3, Some(2)),
+                    role(4, None),
+                ],
                 members: vec![
                     member(0, Some(1)),
                     member(1, Some(2)),
@@ -135,7 +140,10 @@ mod tests {
                     standard: true,
                     objects: [fact; OBJECTS],
                 }],
-                rules: vec![rule(1, (2, true), (4, false)), rule(2, (4, false), (3, true))],
+                rules: vec![
+                    rule(1, (2, true), (4, false)),
+                    rule(2, (4, false), (3, true)),
+                ],
                 sharing,
                 ..Facts::default()
             },

@@ -23,10 +23,10 @@ use diesel::prelude::*;
 
 use crate::access::{Environment, InAccount, Tx};
 use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::permissions::slots::Slots;
 use crate::permissions::{
     self, Action, FieldSet, Level, Object, People, Reach, Rights, Rules, Shown, Verdict,
 };
-use crate::permissions::slots::Slots;
 use crate::schema::records;
 use crate::{Error, Result};
 
@@ -88,9 +88,9 @@ impl Desk {
             reach: match &self.reach {
                 Reach::Nothing => Reach::Nothing,
                 Reach::Everything => Reach::Of(Arc::new(of)),
-                Reach::Of(seen) => {
-                    Reach::Of(Arc::new(of.iter().filter(|slot| seen.contains(*slot)).collect()))
-                }
+                Reach::Of(seen) => Reach::Of(Arc::new(
+                    of.iter().filter(|slot| seen.contains(*slot)).collect(),
+                )),
             },
         }
     }

@@ -80,7 +80,10 @@ fn page(can: &Can<ManagePermissions>, request: &Request, errors: Errors) -> Resu
     let mut shell = can.page(request, &trail)?;
     shell.refused = !errors.is_empty();
     let held = user.role.map(|role| role.to_string()).unwrap_or_default();
-    let by = user.profile.map(|profile| profile.to_string()).unwrap_or_default();
+    let by = user
+        .profile
+        .map(|profile| profile.to_string())
+        .unwrap_or_default();
     let sent = |name, now: &str| -> Result<String> {
         let sent = request.form().one(name)?;
         let refused = !errors.is_empty() && request.form().ticked(name);

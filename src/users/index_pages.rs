@@ -86,10 +86,22 @@ pub fn index(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
             list::count(tx, &filter, COUNT_CAP)?
         };
         let first = place.is_none() && filter == Filter::default();
-        let mut invited = if first { invited(tx, &rules)? } else { Vec::new() };
+        let mut invited = if first {
+            invited(tx, &rules)?
+        } else {
+            Vec::new()
+        };
         let more_invited = invited.len() > INVITED;
         invited.truncate(INVITED);
-        Ok((rules, keep, found, everybody, matching, invited, more_invited))
+        Ok((
+            rules,
+            keep,
+            found,
+            everybody,
+            matching,
+            invited,
+            more_invited,
+        ))
     })?;
     let (rules, keep, found, everybody, matching, invited, more_invited) = page;
     let page = paging::page(
@@ -142,7 +154,11 @@ pub fn index(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
 /// "yes", "no", or nothing.
 fn known<'q>(query: &'q Form, name: &str) -> Result<&'q str> {
     let value = query.one(name)?;
-    Ok(if matches!(value, "yes" | "no") { value } else { "" })
+    Ok(if matches!(value, "yes" | "no") {
+        value
+    } else {
+        ""
+    })
 }
 
 fn read(query: &Form) -> Result<Filter> {

@@ -157,9 +157,8 @@ impl Target {
 
     /// What a list is narrowed to.
     fn filter(&self, rules: &Rules, side: Side, query: &Form) -> Result<Filter> {
-        let typed = |name| -> Result<String> {
-            Ok(query.one(name)?.trim().chars().take(200).collect())
-        };
+        let typed =
+            |name| -> Result<String> { Ok(query.one(name)?.trim().chars().take(200).collect()) };
         let mut filter = Filter {
             q: typed(if side == Side::In { "q" } else { "others" })?,
             ..Filter::default()
@@ -203,15 +202,14 @@ fn standard(rules: &Rules) -> Option<ProfileId> {
 
 fn save(can: &Can<ManagePermissions>, request: &Request, find: Find) -> Result<Answer> {
     let form = request.form();
-    let side = match form.one("move")? {
-        "out" => Side::In,
-        "in" => Side::Out,
-        _ => return Err(Error::BadRequest("Which way was not said.")),
-    };
-    let at = control(side);
-    let (target, members) = can.read(|tx| {
+    let (target, side, members) = can.read(|tx| {
         let rules = super::super::rules(tx)?;
         let target = find(&rules, request)?;
+        let side = match form.one("move")? {
+            "out" => Side::In,
+            "in" => Side::Out,
+            _ => return Err(Error::BadRequest("Which way was not said.")),
+        };
         let members: Vec<MemberId> = if form.ticked("all") {
             let filter = target.filter(&rules, side, request.query())?;
             list::ids(tx, &filter, COUNT_CAP)?
@@ -219,8 +217,9 @@ fn save(can: &Can<ManagePermissions>, request: &Request, find: Find) -> Result<A
             let parse = |id: &str| id.parse().map_err(|()| Error::NotFound);
             form.all("member").map(parse).collect::<Result<_>>()?
         };
-        Ok((target, members))
+        Ok((target, side, members))
     })?;
+    let at = control(side);
     let mut errors = Errors::new();
     if members.is_empty() {
         errors.add(at, "Choose at least one person");
@@ -285,7 +284,10 @@ fn page(
             Target::Role(role) => role.id.to_string(),
             Target::Profile(profile) => profile.id.to_string(),
         };
-        choices.into_iter().filter(|choice| choice.value != own).collect()
+        choices
+            .into_iter()
+            .filter(|choice| choice.value != own)
+            .collect()
     };
     let all_roles = role_choices(&rules, query.one("role")?);
     let profiles = profile_choices(&rules, query.one("profile")?);
@@ -374,7 +376,10 @@ fn people(
     let kept = query.pairs().iter();
     Ok(People {
         q: filter.q,
-        kept: kept.filter(|(n, _)| !own.contains(&n.as_str())).cloned().collect(),
+        kept: kept
+            .filter(|(n, _)| !own.contains(&n.as_str()))
+            .cloned()
+            .collect(),
         total: paging::capped(number),
         range,
         previous: page.previous,

@@ -96,15 +96,20 @@ fn read(form: &Form, mut lines: Vec<Line>) -> Result<(Vec<Line>, Errors)> {
         line.shown = line.is_name || has("shown", &line.key);
         line.read_only = has("readonly", &line.key);
         line.required = line.is_name || has("required", &line.key);
-        form.one(&format!("section.{}", line.key))?.clone_into(&mut line.section);
-        form.one(&format!("order.{}", line.key))?.clone_into(&mut line.order);
+        form.one(&format!("section.{}", line.key))?
+            .clone_into(&mut line.section);
+        form.one(&format!("order.{}", line.key))?
+            .clone_into(&mut line.order);
         let place = match line.order.trim() {
             "" => Some(u32::MAX),
             typed => typed.parse().ok(),
         };
         if place.is_none() {
             let id = format!("order.{}", line.key);
-            errors.add(id, format!("Type a whole number as the order of {}", line.label));
+            errors.add(
+                id,
+                format!("Type a whole number as the order of {}", line.label),
+            );
         }
         places.push(place.unwrap_or(u32::MAX));
     }
@@ -154,12 +159,24 @@ fn open(can: &Can<ManagePermissions>, request: &Request, cloned: bool) -> Result
     let rules = rules(can)?;
     let layout = find(&rules, request)?;
     let name = if cloned {
-        format!("Copy of {}", layout.name).chars().take(MAX_LENGTH).collect()
+        format!("Copy of {}", layout.name)
+            .chars()
+            .take(MAX_LENGTH)
+            .collect()
     } else {
         layout.name.clone()
     };
     let lines = lines(&rules, &layout);
-    page(can, request, &rules, layout, cloned, name, lines, Errors::new())
+    page(
+        can,
+        request,
+        &rules,
+        layout,
+        cloned,
+        name,
+        lines,
+        Errors::new(),
+    )
 }
 
 fn save(can: &Can<ManagePermissions>, request: &Request, cloned: bool) -> Result<Answer> {
@@ -269,7 +286,12 @@ pub fn delete(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> 
     };
     match propose(&can, request, change, Tab::Layouts.path()) {
         Ok(answer) => Ok(answer),
-        Err(error) => delete_page(&can, request, replacement, refused_at("replacement", error)?),
+        Err(error) => delete_page(
+            &can,
+            request,
+            replacement,
+            refused_at("replacement", error)?,
+        ),
     }
 }
 

@@ -53,7 +53,10 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
 
 fn fields(rules: &Rules, layout: &LayoutFact) -> String {
     let all = rules.all_fields(layout.object);
-    let shown = layout.fields.iter().filter(|field| all.get(&field.key).is_some());
+    let shown = layout
+        .fields
+        .iter()
+        .filter(|field| all.get(&field.key).is_some());
     format!("{} of {} fields", shown.count(), all.iter().count())
 }
 

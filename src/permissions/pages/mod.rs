@@ -133,7 +133,10 @@ fn role_counts(rules: &Rules) -> HashMap<RoleId, usize> {
 fn profile_counts(rules: &Rules) -> HashMap<ProfileId, usize> {
     let mut counts = HashMap::new();
     let active = rules.facts().members.iter().filter(|member| member.active);
-    for profile in active.filter(|m| !m.administrator).filter_map(|m| m.profile) {
+    for profile in active
+        .filter(|m| !m.administrator)
+        .filter_map(|m| m.profile)
+    {
         *counts.entry(profile).or_default() += 1;
     }
     counts

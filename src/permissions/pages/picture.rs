@@ -89,7 +89,10 @@ impl Pen<'_> {
             middles.push(self.role(*place, level));
         }
         if shown < places.len() {
-            let left: usize = places[shown..].iter().map(|p| self.rules.roles[*p].end - p).sum();
+            let left: usize = places[shown..]
+                .iter()
+                .map(|p| self.rules.roles[*p].end - p)
+                .sum();
             middles.push(self.leaf(level, "is-more", format!("and {left} more"), String::new()));
             self.picture.left_out += left;
         }
@@ -99,7 +102,8 @@ impl Pen<'_> {
     fn role(&mut self, place: usize, level: usize) -> usize {
         let node = &self.rules.roles[place];
         let below = children(self.rules, Some(place));
-        let room = level + 1 < LEVELS && self.picture.boxes.len() + below.len().min(SIBLINGS) <= BOXES;
+        let room =
+            level + 1 < LEVELS && self.picture.boxes.len() + below.len().min(SIBLINGS) <= BOXES;
         let class = if self.chosen == Some(node.fact.id) {
             "is-selected"
         } else {
@@ -125,7 +129,9 @@ impl Pen<'_> {
         let from = level * COLUMN + BOX_WIDTH + 1;
         let bend = from + (COLUMN - BOX_WIDTH) / 2;
         let to = (level + 1) * COLUMN + 1;
-        self.picture.lines.push(format!("M{from} {middle}H{bend}M{bend} {first}V{last}"));
+        self.picture
+            .lines
+            .push(format!("M{from} {middle}H{bend}M{bend} {first}V{last}"));
         for y in middles {
             self.picture.lines.push(format!("M{bend} {y}H{to}"));
         }
@@ -184,7 +190,8 @@ mod tests {
         assert_eq!((picture.levels, picture.left_out), (3, 0));
         let y = |name: &str| picture.boxes.iter().find(|b| b.whole == name).unwrap().y;
         assert_eq!(y("Role 0002") * 2, y("Role 0004") + y("Role 0005"));
-        let inside = |b: &Drawn| b.x + BOX_WIDTH < picture.width && b.y + BOX_HEIGHT < picture.height;
+        let inside =
+            |b: &Drawn| b.x + BOX_WIDTH < picture.width && b.y + BOX_HEIGHT < picture.height;
         assert!(picture.boxes.iter().all(inside));
         let marked = picture.boxes.iter().filter(|b| b.class == "is-selected");
         assert_eq!(marked.count(), 1);
@@ -194,11 +201,21 @@ mod tests {
     fn a_thousand_roles_give_a_picture_that_says_how_many_are_left_out() {
         let wide: Vec<Option<i64>> = (0..1000).map(|n| (n > 0).then_some(1)).collect();
         let deep: Vec<Option<i64>> = (0..1000).map(|n| (n > 0).then_some(n)).collect();
-        let bushy: Vec<Option<i64>> = (0..1000).map(|n| (n > 0).then_some((n - 1) / 4 + 1)).collect();
+        let bushy: Vec<Option<i64>> = (0..1000)
+            .map(|n| (n > 0).then_some((n - 1) / 4 + 1))
+            .collect();
         for parents in [wide, deep, bushy] {
             let picture = draw(&rules(&parents), None, &HashMap::new());
-            assert!(picture.boxes.len() <= BOXES + SIBLINGS, "{}", picture.boxes.len());
-            let more = picture.boxes.iter().filter(|b| b.class == "is-more").count();
+            assert!(
+                picture.boxes.len() <= BOXES + SIBLINGS,
+                "{}",
+                picture.boxes.len()
+            );
+            let more = picture
+                .boxes
+                .iter()
+                .filter(|b| b.class == "is-more")
+                .count();
             assert_eq!(picture.boxes.len() - more + picture.left_out, 1000);
         }
         assert!(draw(&rules(&[]), None, &HashMap::new()).boxes.is_empty());

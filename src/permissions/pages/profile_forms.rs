@@ -127,7 +127,10 @@ pub fn add(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
 /// `GET /settings/permissions/profiles/{profile}/clone`
 pub fn ask_clone(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
     let like = profile_of(&*rules(&can)?, request)?;
-    let name: String = format!("Copy of {}", like.name).chars().take(MAX_LENGTH).collect();
+    let name: String = format!("Copy of {}", like.name)
+        .chars()
+        .take(MAX_LENGTH)
+        .collect();
     let typed = Typed::of(&like, name);
     added(&can, request, Some(&like), &typed, Errors::new())
 }
@@ -349,16 +352,28 @@ mod tests {
         let all = Rights::ALL.bits();
         // Ticked: what it implies comes with it.
         assert_eq!(meant(0, create.bits()), read.and(create));
-        assert_eq!(meant(0, Rights::READ_ALL.bits()), read.and(Rights::READ_ALL));
-        assert_eq!(meant(bits(&[read]), bits(&[read, Rights::MODIFY_ALL])), Rights::ALL);
+        assert_eq!(
+            meant(0, Rights::READ_ALL.bits()),
+            read.and(Rights::READ_ALL)
+        );
+        assert_eq!(
+            meant(bits(&[read]), bits(&[read, Rights::MODIFY_ALL])),
+            Rights::ALL
+        );
         // Read taken away: the row is empty, whatever else was ticked before.
-        assert_eq!(meant(bits(&[read, create, edit]), bits(&[create, edit])), Rights::NONE);
+        assert_eq!(
+            meant(bits(&[read, create, edit]), bits(&[create, edit])),
+            Rights::NONE
+        );
         assert_eq!(meant(all, all & !read.bits()), Rights::NONE);
         // Another taken away: Modify All goes, the rest stays.
         let rest = all & !edit.bits() & !Rights::MODIFY_ALL.bits();
         assert_eq!(meant(all, all & !edit.bits()), Rights::of_bits(rest));
         // Modify All alone taken away.
-        assert_eq!(meant(all, all & !Rights::MODIFY_ALL.bits()).bits(), all & !32);
+        assert_eq!(
+            meant(all, all & !Rights::MODIFY_ALL.bits()).bits(),
+            all & !32
+        );
         assert_eq!(meant(all, all), Rights::ALL);
         assert_eq!(meant(all, 0), Rights::NONE);
     }

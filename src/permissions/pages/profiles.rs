@@ -5,12 +5,12 @@ use askama::Template;
 use super::super::model::{ProfileFact, Rights};
 use super::super::objects::{OBJECTS, Object};
 use super::{Tab, profile_counts, rules};
+use crate::Result;
 use crate::access::{Can, ManagePermissions};
 use crate::db::types::ProfileId;
 use crate::web::answer::Answer;
 use crate::web::request::Request;
 use crate::web::shell::Shell;
-use crate::Result;
 
 #[derive(Template)]
 #[template(path = "permissions/profiles.html")]

@@ -159,7 +159,12 @@ pub fn delete(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> 
     };
     match propose(&can, request, change, &back_to(Some(&role))) {
         Ok(answer) => Ok(answer),
-        Err(error) => delete_page(&can, request, replacement, refused_at("replacement", error)?),
+        Err(error) => delete_page(
+            &can,
+            request,
+            replacement,
+            refused_at("replacement", error)?,
+        ),
     }
 }
 
@@ -176,7 +181,8 @@ fn delete_page(
         Ok((rules, role, dependents))
     })?;
     let back = back_to(Some(&role));
-    let mut shell = Tab::Roles.page(can, request, &[(role.name.as_str(), &back), ("Delete", "")])?;
+    let mut shell =
+        Tab::Roles.page(can, request, &[(role.name.as_str(), &back), ("Delete", "")])?;
     shell.refused = !errors.is_empty();
     let page = DeletePage {
         shell,

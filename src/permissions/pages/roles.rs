@@ -100,7 +100,10 @@ fn search(rules: &Rules, q: &str) -> Vec<(RoleId, String, String)> {
     let fits = |role: &RoleFact| role.name.to_lowercase().contains(&q);
     let above = |role: &RoleFact| {
         let parent = role.parent.and_then(|parent| rules.role(parent));
-        parent.map_or_else(|| "At the top".into(), |parent| format!("Reports to {}", parent.name))
+        parent.map_or_else(
+            || "At the top".into(),
+            |parent| format!("Reports to {}", parent.name),
+        )
     };
     let found = rules.tree().map(|(role, _)| role).filter(|role| fits(role));
     found
@@ -155,7 +158,9 @@ fn sees(rules: &Rules, role: RoleId) -> Vec<Line> {
 
 fn seen_by(rules: &Rules, role: RoleId) -> Vec<Line> {
     let mut above = Vec::new();
-    let mut at = rules.place_of(role).and_then(|place| rules.roles[place].parent);
+    let mut at = rules
+        .place_of(role)
+        .and_then(|place| rules.roles[place].parent);
     while let Some(place) = at {
         above.push(rules.roles[place].fact.name.as_str());
         at = rules.roles[place].parent;

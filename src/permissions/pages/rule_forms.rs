@@ -65,7 +65,9 @@ impl Typed {
                 Level::Write => "write".into(),
                 _ => "read".into(),
             },
-            ends: rule.ends_at.map_or_else(String::new, |end| last_day(zone, end)),
+            ends: rule
+                .ends_at
+                .map_or_else(String::new, |end| last_day(zone, end)),
             active: rule.active,
         }
     }
@@ -106,7 +108,11 @@ impl Typed {
             role
         };
         let source = role("source", &self.source, "Choose whose records are shared");
-        let target = role("target", &self.target, "Choose the role they are shared with");
+        let target = role(
+            "target",
+            &self.target,
+            "Choose the role they are shared with",
+        );
         let level = match self.level.as_str() {
             "read" => Level::Read,
             "write" => Level::Write,

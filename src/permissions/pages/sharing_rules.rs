@@ -60,7 +60,8 @@ impl RulesPage {
             Some(end) => {
                 let told = self.shell.expires(end);
                 // "Expires in 6 days": a rule ends.
-                told.replacen("Expires", "Ends", 1).replacen("Expired", "Ended", 1)
+                told.replacen("Expires", "Ends", 1)
+                    .replacen("Expired", "Ended", 1)
             }
         }
     }
