@@ -66,6 +66,7 @@ pub struct App {
     pub metrics: web::metrics::Metrics,
     pub kept: access::Kept,
     pub rules: permissions::load::Cache,
+    pub censuses: records::census::Kept,
     pub jobs: records::jobs::Wake,
     /// Turns of files that are arriving.
     pub uploads: tokio::sync::Semaphore,
@@ -90,6 +91,7 @@ impl App {
             metrics: web::metrics::Metrics::new(),
             kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
+            censuses: records::census::Kept::default(),
             jobs: records::jobs::Wake::default(),
             uploads: tokio::sync::Semaphore::new(web::upload::AT_ONCE),
         })

@@ -12,8 +12,10 @@ use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::permissions::fields_pages as fields;
+use crate::permissions::history_pages as history;
+use crate::permissions::pages as permissions;
 use crate::permissions::review_pages as review;
-use crate::permissions::{fields_pages as fields, pages as permissions};
 use crate::records::export::pages as export;
 use crate::records::import;
 use crate::records::pages as records;
@@ -371,6 +373,8 @@ fn rows() -> Vec<Route> {
         // Review change.
         get("/settings/permissions/review/{change}", review::show),
         post("/settings/permissions/review/{change}", review::apply),
+        get("/settings/permissions/history", history::show),
+        post("/settings/permissions/history/{change}/revert", history::revert),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

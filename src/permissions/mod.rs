@@ -5,6 +5,7 @@
 //! tested by the million; [`load`] fills them from the database. [`setup`] is where administrators change them.
 
 pub mod apply;
+pub mod census;
 pub mod change;
 pub mod custom_fields;
 pub mod decide;
@@ -12,6 +13,7 @@ pub mod difference;
 mod events;
 pub mod fields;
 pub mod fields_pages;
+pub mod history_pages;
 pub mod layouts;
 pub mod load;
 pub mod members;
@@ -21,7 +23,9 @@ pub mod organization_wide;
 pub mod pages;
 pub mod profiles;
 pub mod proposals;
+pub mod review;
 pub mod review_pages;
+mod review_words;
 pub mod roles;
 pub mod setup;
 pub mod shares;

@@ -4,6 +4,7 @@
 //! [`Facts`] is what the database says; [`Rules`] is the same, put in order for deciding.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -199,6 +200,19 @@ pub(super) struct RoleNode {
     pub depth: usize,
 }
 
+/// A sharing rule in force, by places of the hierarchy.
+#[derive(Debug)]
+pub(super) struct InForce {
+    /// Among the facts.
+    pub rule: usize,
+    /// Nothing: every object.
+    pub object: Option<Object>,
+    pub level: Level,
+    /// Roles whose records it opens, and those it opens them to.
+    pub source: Range<usize>,
+    pub target: Range<usize>,
+}
+
 /// See the module. Made by [`Rules::new`]; decides in [`super::decide`].
 #[derive(Debug)]
 pub struct Rules {
@@ -208,6 +222,7 @@ pub struct Rules {
     /// Pre-order.
     pub(super) roles: Vec<RoleNode>,
     role_places: HashMap<RoleId, usize>,
+    pub(super) in_force: Vec<InForce>,
     /// Index into `facts.members` and place of the role, by slot.
     members: Vec<Option<(usize, Option<usize>)>>,
     slots: HashMap<MemberId, Slot>,
@@ -230,6 +245,22 @@ impl Rules {
             .enumerate()
             .map(|(place, node)| (node.fact.id, place))
             .collect();
+        let places = |role, below: bool| {
+            let place: usize = *role_places.get(&role)?;
+            let end = if below { roles[place].end } else { place + 1 };
+            Some(place..end)
+        };
+        let in_force = facts.rules.iter().enumerate().filter_map(|(index, rule)| {
+            let holds = rule.active && rule.ends_at.is_none_or(|end| now < end);
+            holds.then_some(InForce {
+                rule: index,
+                object: rule.object,
+                level: rule.level,
+                source: places(rule.source, rule.source_below)?,
+                target: places(rule.target, rule.target_below)?,
+            })
+        });
+        let in_force = in_force.collect();
         let size = facts.members.iter().map(|m| m.slot.index() + 1).max();
         let mut members = vec![None; size.unwrap_or(0)];
         for (index, member) in facts.members.iter().enumerate() {
@@ -273,6 +304,7 @@ impl Rules {
             facts,
             roles,
             role_places,
+            in_force,
             members,
             holders,
             holders_from,

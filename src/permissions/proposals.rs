@@ -5,9 +5,11 @@ use diesel::prelude::*;
 
 use super::apply::{self, apply};
 use super::change::Change;
-use super::difference::Difference;
+use super::difference::{Difference, Placed};
+use super::pages::Tab;
 use super::setup::Setup;
 use crate::access::{ManagePermissions, Tx};
+use crate::db::Backend;
 use crate::db::types::{AccountId, MemberId, PermissionChangeId, Timestamp};
 use crate::schema::{accounts, permission_changes as changes};
 use crate::{Error, Result};
@@ -142,9 +144,128 @@ pub fn carry_out(
             changes::applied_by.eq(member),
             changes::applied_at.eq(at),
             changes::difference.eq(difference),
+            changes::back.eq(added(&proposal.change, &applied.placed).unwrap_or(proposal.back)),
         ))
         .execute(setup.conn())?;
     Ok(Outcome::Applied(number))
+}
+
+/// Where to go on with what a change added: people are assigned to a new profile next.
+fn added(change: &Change, placed: &Placed) -> Option<String> {
+    match change {
+        Change::AddRole { .. } => {
+            let role = placed.role?;
+            Some(format!("{}?role={role}", Tab::Roles.path()))
+        }
+        Change::AddProfile { .. } => {
+            let profile = placed.profile?;
+            Some(format!("{}/{profile}/assign", Tab::Profiles.path()))
+        }
+        Change::AddLayout { .. } => {
+            let layout = placed.layout?;
+            Some(format!("{}/{layout}", Tab::Layouts.path()))
+        }
+        _ => None,
+    }
+}
+
+/// An applied change, as the history lists it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub id: PermissionChangeId,
+    pub number: i64,
+    pub sentence: String,
+    pub applied_at: Timestamp,
+    pub by: MemberId,
+    /// The change that took this one back, if one did and still stands.
+    pub reverted_by: Option<i64>,
+}
+
+/// Applied changes, the newest first: those with lower numbers than `below`, or `back`wards those with higher ones than
+/// it, read from there.
+pub fn history(
+    tx: &mut Tx<ManagePermissions>,
+    from: Option<i64>,
+    back: bool,
+    size: i64,
+) -> Result<Vec<Entry>> {
+    type Row = (PermissionChangeId, i64, String, Timestamp, MemberId);
+    let account = tx.account();
+    let mut query = changes::table
+        .filter(changes::account_id.eq(account))
+        .filter(changes::number.is_not_null())
+        .select((
+            changes::id,
+            changes::number.assume_not_null(),
+            changes::sentence,
+            changes::applied_at.assume_not_null(),
+            changes::applied_by.assume_not_null(),
+        ))
+        .limit(size)
+        .into_boxed::<Backend>();
+    query = match (from, back) {
+        (None, _) => query.order(changes::number.desc()),
+        (Some(from), false) => query
+            .filter(changes::number.lt(from))
+            .order(changes::number.desc()),
+        (Some(from), true) => query
+            .filter(changes::number.gt(from))
+            .order(changes::number.asc()),
+    };
+    let rows: Vec<Row> = query.load(tx.conn())?;
+    let numbers: Vec<i64> = rows.iter().map(|row| row.1).collect();
+    let reverts: Vec<(i64, i64)> = changes::table
+        .filter(changes::account_id.eq(account))
+        .filter(changes::reverts.eq_any(&numbers))
+        .filter(changes::number.is_not_null())
+        .order(changes::number)
+        .select((
+            changes::reverts.assume_not_null(),
+            changes::number.assume_not_null(),
+        ))
+        .load(tx.conn())?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, number, sentence, applied_at, by)| {
+            let mut of_this = reverts.iter().rev().filter(|(of, _)| *of == number);
+            Entry {
+                id,
+                number,
+                sentence,
+                applied_at,
+                by,
+                reverted_by: of_this.next().map(|(_, by)| *by),
+            }
+        })
+        .collect())
+}
+
+/// How many changes were applied.
+pub fn applied(tx: &mut Tx<ManagePermissions>) -> Result<i64> {
+    let account = tx.account();
+    let last: Option<i64> = changes::table
+        .filter(changes::account_id.eq(account))
+        .select(diesel::dsl::max(changes::number))
+        .first(tx.conn())?;
+    Ok(last.unwrap_or(0))
+}
+
+/// The change that takes back an applied one.
+pub fn revert_of(tx: &mut Tx<ManagePermissions>, id: PermissionChangeId) -> Result<Change> {
+    let account = tx.account();
+    let found: Option<(Option<i64>, String, Option<String>)> = row(account, id)
+        .select((changes::number, changes::sentence, changes::difference))
+        .first(tx.conn())
+        .optional()?;
+    let Some((Some(number), sentence, Some(difference))) = found else {
+        return Err(Error::NotFound);
+    };
+    let difference: Difference = serde_json::from_str(&difference).map_err(Error::internal)?;
+    Ok(Change::Revert {
+        number,
+        sentence,
+        difference: difference.reversed(),
+    })
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

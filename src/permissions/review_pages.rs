@@ -2,17 +2,22 @@
 
 use askama::Template;
 
+use super::census::{self, Censuses};
 use super::change::Change;
 use super::difference::Difference;
+use super::model::Rules;
+use super::objects::Object;
 use super::proposals::{self, Outcome, Proposal};
+use super::review::review;
+use super::review_words::Reviewed;
 use super::{apply as applying, events};
 use crate::access::{Can, ManagePermissions, Tx};
 use crate::audit::Change as Changed;
-use crate::db::types::PermissionChangeId;
+use crate::db::types::{PermissionChangeId, Timestamp};
 use crate::web::answer::Answer;
 use crate::web::request::Request;
 use crate::web::shell::Shell;
-use crate::{Error, Result};
+use crate::{Error, Result, records};
 
 /// Values that the page lists; a change of many members names the first.
 const VALUES: usize = 50;
@@ -44,6 +49,9 @@ struct Open {
     version: i64,
     values: Vec<Changed>,
     more: usize,
+    reviewed: Reviewed,
+    /// When the records of large objects were counted.
+    as_of: Option<Timestamp>,
 }
 
 /// Ends every form that changes access: checks the change, keeps it as a proposal and leads to Review change. A refusal is
@@ -75,19 +83,22 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
 /// `POST /settings/permissions/review/{change}`
 pub fn apply(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
     let id: PermissionChangeId = request.param("change")?;
+    let proposal = can.read(|tx| proposals::find(tx, id))?;
     let version: i64 = request
         .form()
         .one("version")?
         .parse()
         .map_err(|_| Error::BadRequest("The form does not say which rules were reviewed."))?;
-    let proposal = can.read(|tx| proposals::find(tx, id))?;
     if makes_administrators(&proposal.change) {
         can.require_fresh_code(request.path())?;
     }
     let to = Answer::see_other(proposal.back.as_str());
     match can.write(|tx| proposals::carry_out(tx, id, version)) {
         Ok(Outcome::Applied(number)) => {
-            Ok(to.flash(format!("Applied change {number}: {}.", proposal.sentence)))
+            // What was added has a page of its own by now.
+            let to = can.read(|tx| Ok(proposals::find(tx, id)?.back))?;
+            let done = format!("Applied change {number}: {}.", proposal.sentence);
+            Ok(Answer::see_other(to).flash(done))
         }
         Ok(Outcome::Already(number)) => Ok(to.flash(format!(
             "This was applied already, as change {number}: {}.",
@@ -155,6 +166,7 @@ fn outlook(tx: &mut Tx<ManagePermissions>, proposal: &Proposal) -> Result<Outloo
         }
         Err(other) => return Err(other),
     };
+    let me = tx.me().slot;
     let difference = Difference::between(rules.facts(), &after);
     if difference.is_empty() {
         return Ok(Outlook::Nothing);
@@ -165,9 +177,17 @@ fn outlook(tx: &mut Tx<ManagePermissions>, proposal: &Proposal) -> Result<Outloo
     let unnamed = difference.member_count().saturating_sub(people.len());
     let more = unnamed + values.len().saturating_sub(VALUES);
     values.truncate(VALUES);
+    let after = Rules::new(after, rules.version(), now);
+    let mut censuses = Censuses::default();
+    for object in Object::ALL {
+        censuses[object.index()] = records::census::of(tx, object)?;
+    }
+    let found = review(&rules, &after, me, &censuses);
     Ok(Outlook::Open(Open {
         version: rules.version(),
         values,
         more,
+        reviewed: Reviewed::of(tx, &after, found, &censuses)?,
+        as_of: census::estimated(&censuses),
     }))
 }

@@ -51,17 +51,10 @@ impl Rules {
             shares.push((Share::Below, Some(below)));
         }
         for rule in self.rules_for(place, object) {
-            let Some(source) = self.place_of(rule.source) else {
-                continue;
-            };
-            let end = if rule.source_below {
-                self.roles[source].end
-            } else {
-                source + 1
-            };
             if rule.level > Level::None {
-                let of = self.holders_between(source, end);
-                shares.push((Share::Rule(rule.id, rule.level), Some(of)));
+                let of = self.holders_between(rule.source.start, rule.source.end);
+                let id = self.facts.rules[rule.rule].id;
+                shares.push((Share::Rule(id, rule.level), Some(of)));
             }
         }
         shares

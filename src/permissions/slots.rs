@@ -29,6 +29,27 @@ impl Slots {
         self.words[word] |= 1 << (index % 64);
     }
 
+    /// True for a set of the same members, whatever room the two have.
+    pub fn same_as(&self, other: &Slots) -> bool {
+        let (short, long) = if self.words.len() < other.words.len() {
+            (&self.words, &other.words)
+        } else {
+            (&other.words, &self.words)
+        };
+        let (begin, rest) = long.split_at(short.len());
+        begin == short.as_slice() && rest.iter().all(|word| *word == 0)
+    }
+
+    /// Adds everybody of another set.
+    pub fn join(&mut self, other: &Slots) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
     /// True when the member is in the set.
     #[inline]
     pub fn contains(&self, slot: Slot) -> bool {
@@ -92,5 +113,11 @@ mod tests {
         assert!(!set.contains(Slot(2)) && !set.contains(Slot(5000)) && !set.contains(Slot(-1)));
         assert!(Slots::with_room(10).is_empty());
         assert_eq!(set.bytes()[8], 0b11);
+        let mut roomy = Slots::with_room(5000);
+        assert!(!roomy.same_as(&set) && !set.same_as(&roomy));
+        roomy.join(&set);
+        assert!(roomy.same_as(&set) && set.same_as(&roomy));
+        roomy.insert(Slot(4000));
+        assert!(!roomy.same_as(&set) && !set.same_as(&roomy));
     }
 }

@@ -4,6 +4,7 @@
 //! [`crate::permissions`] says; every function asks for one, rows are looked up inside what it reaches, and a value
 //! comes out of a [`Record`] only for a field that the caller has.
 
+pub mod census;
 pub mod change;
 pub mod draft;
 pub mod export;

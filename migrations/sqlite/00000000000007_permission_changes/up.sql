@@ -22,3 +22,4 @@ CREATE TABLE permission_changes (
   FOREIGN KEY (account_id, applied_by) REFERENCES members (account_id, id)
 );
 CREATE INDEX permission_changes_open ON permission_changes (account_id, proposed_at) WHERE applied_at IS NULL;
+CREATE INDEX permission_changes_reverting ON permission_changes (account_id, reverts) WHERE reverts IS NOT NULL;

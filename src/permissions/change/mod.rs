@@ -24,6 +24,7 @@ use crate::{Error, Result};
 
 pub(super) use layouts::label_of;
 pub(super) use roles::dependents;
+pub(super) use sentence::and;
 pub use sentence::rule_sentence;
 
 /// See the module.
