@@ -7,10 +7,14 @@
 pub mod apply;
 pub mod census;
 pub mod change;
+pub mod check_access_pages;
 pub mod custom_fields;
 pub mod decide;
 pub mod difference;
 mod events;
+pub mod explain;
+mod explain_self;
+mod explain_words;
 pub mod fields;
 pub mod fields_pages;
 pub mod history_pages;
@@ -30,6 +34,7 @@ pub mod setup;
 pub mod sharing_rules;
 pub mod slots;
 pub mod standard;
+pub mod ways;
 mod write;
 
 pub use change::Change;

@@ -392,6 +392,10 @@ impl Rules {
         upper < lower && lower < self.roles[upper].end
     }
 
+    pub(super) fn place_of(&self, role: RoleId) -> Option<usize> {
+        self.role_places.get(&role).copied()
+    }
+
     /// Place of the role that the member with a slot holds.
     pub(super) fn role_place(&self, slot: Slot) -> Option<usize> {
         self.members.get(slot.index()).copied().flatten()?.1
