@@ -15,6 +15,7 @@ use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::permissions::check_access_pages as check_access;
 use crate::permissions::fields_pages as fields;
 use crate::permissions::history_pages as history;
+use crate::permissions::lint_pages as lint;
 use crate::permissions::review_pages as review;
 use crate::records::export::pages as export;
 use crate::records::import;
@@ -327,6 +328,7 @@ fn rows() -> Vec<Route> {
         post("/settings/permissions/review/{change}", review::apply),
         get("/settings/permissions/history", history::show),
         post("/settings/permissions/history/{change}/revert", history::revert),
+        get("/settings/permissions/lint", lint::show),
         // Check access.
         get("/settings/check-access", check_access::show)
             .menu("System Settings", "Check access", "shield-check"),

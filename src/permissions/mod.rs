@@ -19,6 +19,8 @@ pub mod fields;
 pub mod fields_pages;
 pub mod history_pages;
 pub mod layouts;
+pub mod lint;
+pub mod lint_pages;
 pub mod load;
 pub mod members;
 pub mod model;
