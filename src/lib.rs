@@ -42,6 +42,7 @@ pub mod routes;
 pub mod schema;
 pub mod sign_in;
 pub mod subscribers;
+pub mod users;
 pub mod web;
 
 use std::sync::Arc;

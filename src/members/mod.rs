@@ -186,8 +186,18 @@ impl Rules {
         self.owner == Some(member.id)
     }
 
+    /// The same, by number.
+    pub fn owner(&self) -> Option<MemberId> {
+        self.owner
+    }
+
     fn is_last_administrator(&self, member: &Member) -> bool {
-        self.able == [member.id]
+        self.is_last(member.id)
+    }
+
+    /// True for the only administrator who can sign in, who has to stay one.
+    pub fn is_last(&self, member: MemberId) -> bool {
+        self.able == [member]
     }
 
     /// Why Admin cannot be taken away.

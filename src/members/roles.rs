@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::{Member, Rules, active_in, find, load_in, mails};
-use crate::access::{ManageMembers, PlatformRoles, Proof, Tx};
+use crate::access::{Administers, Admit, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::{AccountId, MemberId};
 use crate::schema::{accounts, members};
@@ -18,8 +18,8 @@ pub enum Outcome {
 }
 
 /// Gives a member these roles and no others. `may_promote` is asked before somebody is made an administrator.
-pub fn change(
-    tx: &mut Tx<ManageMembers>,
+pub fn change<P: Administers + Admit>(
+    tx: &mut Tx<P>,
     id: MemberId,
     wanted: PlatformRoles,
     may_promote: impl FnOnce() -> Result<()>,

@@ -222,7 +222,7 @@ impl Rules {
     }
 
     /// The rules in force that open records of an object to the holders of a role.
-    fn rules_for(&self, role: usize, object: Object) -> impl Iterator<Item = &InForce> {
+    pub(super) fn rules_for(&self, role: usize, object: Object) -> impl Iterator<Item = &InForce> {
         self.in_force.iter().filter(move |rule| {
             rule.object.is_none_or(|of| of == object) && rule.target.contains(&role)
         })

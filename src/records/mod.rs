@@ -24,6 +24,7 @@ use diesel::prelude::*;
 
 use crate::access::{Environment, InAccount, Tx};
 use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::permissions::slots::Slots;
 use crate::permissions::{
     self, Action, FieldSet, Level, Object, People, Reach, Rights, Rules, Shown, Verdict,
 };
@@ -73,6 +74,26 @@ impl Desk {
             reach: rules.reach(slot, object, Level::Read),
             rules,
         })
+    }
+
+    /// The same desk with nothing but the records of some members, of those that the member sees.
+    #[must_use]
+    pub fn with_only(&self, of: Slots) -> Desk {
+        Desk {
+            environment: self.environment,
+            object: self.object,
+            rules: self.rules.clone(),
+            slot: self.slot,
+            rights: self.rights,
+            fields: self.fields.clone(),
+            reach: match &self.reach {
+                Reach::Nothing => Reach::Nothing,
+                Reach::Everything => Reach::Of(Arc::new(of)),
+                Reach::Of(seen) => Reach::Of(Arc::new(
+                    of.iter().filter(|slot| seen.contains(*slot)).collect(),
+                )),
+            },
+        }
     }
 
     /// TEST or COMMERCIAL.

@@ -8,7 +8,8 @@ use insight::db::types::{
 };
 use insight::permissions::difference::Difference;
 use insight::permissions::objects::OBJECTS;
-use insight::permissions::{Change, Level, Object, custom_fields};
+use insight::permissions::sharing_rules::{self, Wanted};
+use insight::permissions::{Change, Level, Object, custom_fields, layouts, profiles, roles};
 use insight::schema::{
     announcements, exports, imports, invitations, members, permission_changes, sessions,
     subscribers,
@@ -78,6 +79,42 @@ impl Fixture<'_> {
                         ))
                         .returning(invitations::id)
                         .get_result::<InvitationId>(conn)
+                })
+                .to_string()
+            }
+            "role" => {
+                let name = called(&format!("Role {number}"));
+                app.set_up(admin, |setup| roles::add(setup, &name, None))
+                    .to_string()
+            }
+            "profile" => {
+                let name = called(&format!("Profile {number}"));
+                app.set_up(admin, |setup| {
+                    profiles::add(setup, &name, &profiles::Matrix::default())
+                })
+                .to_string()
+            }
+            "layout" => {
+                let name = called(&format!("Layout {number}"));
+                app.set_up(admin, |setup| layouts::add(setup, Object::Lead, &name))
+                    .to_string()
+            }
+            "rule" => {
+                let role = called(&format!("Source {number}"));
+                app.set_up(admin, |setup| {
+                    let role = roles::add(setup, &role, None)?;
+                    let wanted = Wanted {
+                        name: called(&format!("Rule {number}")),
+                        object: Some(Object::Lead),
+                        source: role,
+                        source_below: false,
+                        target: role,
+                        target_below: true,
+                        level: Level::Read,
+                        active: true,
+                        ends_at: None,
+                    };
+                    sharing_rules::add(setup, &wanted)
                 })
                 .to_string()
             }
