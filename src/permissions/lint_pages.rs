@@ -7,6 +7,7 @@ use super::change::rule_sentence;
 use super::lint::{Finding, Idle, lint};
 use super::model::Rules;
 use super::objects::Object;
+use super::pages::Tab;
 use crate::Result;
 use crate::access::{Can, ManagePermissions};
 use crate::db::types::{LayoutId, SharingRuleId, Timestamp};
@@ -110,13 +111,8 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
             lines: of.into_iter().take(LINES).map(|f| words.line(f)).collect(),
         }
     });
-    let trail = [
-        ("System Settings", ""),
-        ("Permissions", "/settings/permissions/fields"),
-        ("Lint", ""),
-    ];
     Answer::page(&LintPage {
-        shell: can.page(request, &trail)?,
+        shell: Tab::Lint.page(&can, request, &[])?,
         cards: cards.filter(|card| card.count > 0).collect(),
         as_of,
     })

@@ -11,7 +11,6 @@ use super::explain::{Asked, State};
 use super::model::{Level, Rights, Rules};
 use super::objects::Object;
 use super::sharing_rules::Wanted;
-use super::slots::Slots;
 use crate::credentials::names::SettingName;
 use crate::db::types::{RoleId, Slot, Timestamp};
 
@@ -274,16 +273,15 @@ fn reach(before: &Rules, after: &Rules, object: Object, census: &Census) -> (u64
                 if !rules.rights(slots[0], object).has(action.right()) {
                     return Reach::Nothing;
                 }
-                match rules.reach_apart(slots[0], object, action.level()) {
-                    Reach::Of(some) => {
-                        let mut some = Slots::clone(&some);
-                        slots.iter().for_each(|slot| some.insert(*slot));
-                        Reach::Of(Arc::new(some))
-                    }
-                    other => other,
-                }
+                rules.reach_apart(slots[0], object, action.level())
             };
-            let (was, is) = (of(before), of(after));
+            let (mut was, mut is) = (of(before), of(after));
+            // The records of the only member of a group are nothing new to them; those of one of several are, to the
+            // others.
+            if slots.len() == 1 || matches!(was, Reach::Nothing) {
+                with_own(&mut was, slots);
+                with_own(&mut is, slots);
+            }
             if more(&was, &is) {
                 any = true;
                 gains.push((was, is));
@@ -294,6 +292,13 @@ fn reach(before: &Rules, after: &Rules, object: Object, census: &Census) -> (u64
         }
     }
     (members, records(&gains, census))
+}
+
+fn with_own(reach: &mut Reach, slots: &[Slot]) {
+    if let Reach::Of(some) = reach {
+        let some = Arc::make_mut(some);
+        slots.iter().for_each(|slot| some.insert(*slot));
+    }
 }
 
 /// True when something is reached that was not.
