@@ -5,7 +5,8 @@ use diesel::prelude::*;
 
 use super::apply::{self, apply};
 use super::change::Change;
-use super::difference::Difference;
+use super::difference::{Difference, Placed};
+use super::pages::Tab;
 use super::setup::Setup;
 use crate::access::{ManagePermissions, Tx};
 use crate::db::Backend;
@@ -143,9 +144,29 @@ pub fn carry_out(
             changes::applied_by.eq(member),
             changes::applied_at.eq(at),
             changes::difference.eq(difference),
+            changes::back.eq(added(&proposal.change, &applied.placed).unwrap_or(proposal.back)),
         ))
         .execute(setup.conn())?;
     Ok(Outcome::Applied(number))
+}
+
+/// Where to go on with what a change added: people are assigned to a new profile next.
+fn added(change: &Change, placed: &Placed) -> Option<String> {
+    match change {
+        Change::AddRole { .. } => {
+            let role = placed.role?;
+            Some(format!("{}?role={role}", Tab::Roles.path()))
+        }
+        Change::AddProfile { .. } => {
+            let profile = placed.profile?;
+            Some(format!("{}/{profile}/assign", Tab::Profiles.path()))
+        }
+        Change::AddLayout { .. } => {
+            let layout = placed.layout?;
+            Some(format!("{}/{layout}", Tab::Layouts.path()))
+        }
+        _ => None,
+    }
 }
 
 /// An applied change, as the history lists it.

@@ -98,7 +98,10 @@ pub fn apply(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
     let to = Answer::see_other(proposal.back.as_str());
     match can.write(|tx| proposals::carry_out(tx, id, version)) {
         Ok(Outcome::Applied(number)) => {
-            Ok(to.flash(format!("Applied change {number}: {}.", proposal.sentence)))
+            // What was added has a page of its own by now.
+            let to = can.read(|tx| Ok(proposals::find(tx, id)?.back))?;
+            let done = format!("Applied change {number}: {}.", proposal.sentence);
+            Ok(Answer::see_other(to).flash(done))
         }
         Ok(Outcome::Already(number)) => Ok(to.flash(format!(
             "This was applied already, as change {number}: {}.",
