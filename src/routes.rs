@@ -12,8 +12,9 @@ use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
-use crate::permissions::fields_pages as fields;
+use crate::permissions::check_access_pages as check_access;
 use crate::permissions::history_pages as history;
+use crate::permissions::lint_pages as lint;
 use crate::permissions::pages as permissions;
 use crate::permissions::review_pages as review;
 use crate::records::export::pages as export;
@@ -375,6 +376,13 @@ fn rows() -> Vec<Route> {
         post("/settings/permissions/review/{change}", review::apply),
         get("/settings/permissions/history", history::show),
         post("/settings/permissions/history/{change}/revert", history::revert),
+        get("/settings/permissions/lint", lint::show),
+        // Check access.
+        get("/settings/check-access", check_access::show)
+            .menu("System Settings", "Check access", "shield-check"),
+        post("/settings/check-access", check_access::change).max_body(64 * 1024),
+        get("/settings/check-access.json", check_access::json),
+        get("/check-access", check_access::own),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

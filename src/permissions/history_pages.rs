@@ -4,6 +4,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 
 use super::apply;
+use super::pages::Tab;
 use super::proposals;
 use super::review_pages::propose;
 use crate::access::{Can, ManagePermissions};
@@ -73,13 +74,8 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
         by: names.get(&entry.by).cloned().unwrap_or_default(),
         reverted_by: entry.reverted_by,
     });
-    let trail = [
-        ("System Settings", ""),
-        ("Permissions", ""),
-        ("History", PATH),
-    ];
     Answer::page(&HistoryPage {
-        shell: can.page(request, &trail)?,
+        shell: Tab::History.page(&can, request, &[])?,
         rows: rows.collect(),
         range,
         newer: page.previous,

@@ -7,14 +7,20 @@
 pub mod apply;
 pub mod census;
 pub mod change;
+pub mod check_access_pages;
 pub mod custom_fields;
 pub mod decide;
 pub mod difference;
 mod events;
+pub mod explain;
+mod explain_self;
+mod explain_words;
 pub mod fields;
 pub mod fields_pages;
 pub mod history_pages;
 pub mod layouts;
+pub mod lint;
+pub mod lint_pages;
 pub mod load;
 pub mod members;
 pub mod model;
@@ -32,6 +38,7 @@ pub mod shares;
 pub mod sharing_rules;
 pub mod slots;
 pub mod standard;
+pub mod ways;
 mod write;
 
 pub use change::Change;

@@ -388,6 +388,22 @@ impl Rules {
         }
     }
 
+    /// The places of a role, or of everything from it down.
+    pub(super) fn range(&self, role: RoleId, below: bool) -> Option<Range<usize>> {
+        let place = self.place_of(role)?;
+        let end = if below {
+            self.roles[place].end
+        } else {
+            place + 1
+        };
+        Some(place..end)
+    }
+
+    /// Members who hold one of the roles in these places, removed ones too.
+    pub(super) fn holders_in(&self, places: &Range<usize>) -> &[Slot] {
+        &self.holders[self.holders_from[places.start]..self.holders_from[places.end]]
+    }
+
     pub(super) fn place_below(&self, lower: usize, upper: usize) -> bool {
         upper < lower && lower < self.roles[upper].end
     }

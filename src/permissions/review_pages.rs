@@ -19,6 +19,9 @@ use crate::web::request::Request;
 use crate::web::shell::Shell;
 use crate::{Error, Result, records};
 
+/// Where the tabs are.
+const PERMISSIONS: &str = super::pages::PATH;
+
 /// Values that the page lists; a change of many members names the first.
 const VALUES: usize = 50;
 
@@ -137,7 +140,7 @@ fn page(
     })?;
     let trail = [
         ("System Settings", ""),
-        ("Permissions", proposal.back.as_str()),
+        ("Permissions", PERMISSIONS),
         ("Review change", ""),
     ];
     Ok(ReviewPage {

@@ -309,3 +309,53 @@ fn row<P: InAccount>(
         .first(tx.conn())
         .optional()?)
 }
+
+/// A record found by its number alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: RecordId,
+    pub environment: Environment,
+    pub object: Object,
+    pub people: People,
+    pub name: String,
+}
+
+impl Found {
+    /// Path of its page.
+    pub fn path(&self) -> String {
+        let (environment, object) = (self.environment.slug(), self.object.slug());
+        format!("/{environment}/records/{object}/{}", self.id)
+    }
+}
+
+/// A record of any object that a member sees, by its number. One out of sight is not there, after the same work.
+pub fn seen<P: InAccount>(
+    tx: &mut Tx<P>,
+    rules: &Rules,
+    slot: Slot,
+    id: RecordId,
+) -> Result<Option<Found>> {
+    type Row = ((i16, i16), (Slot, Option<Slot>), String);
+    let account = tx.account();
+    let row: Option<Row> = records::table
+        .filter(records::account_id.eq(account))
+        .filter(records::id.eq(id))
+        .select((
+            (records::environment, records::object),
+            (records::creator_slot, records::assigned_slot),
+            records::name,
+        ))
+        .first(tx.conn())
+        .optional()?;
+    let found = row.and_then(|((environment, object), (creator, assigned), name)| {
+        Some(Found {
+            id,
+            environment: environment_numbered(environment),
+            object: Object::numbered(object)?,
+            people: People { creator, assigned },
+            name,
+        })
+    });
+    let sees = |found: &Found| rules.level(slot, found.object, found.people) > Level::None;
+    Ok(found.filter(sees))
+}

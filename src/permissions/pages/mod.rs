@@ -40,17 +40,21 @@ pub enum Tab {
     OrganizationWide,
     Layouts,
     Fields,
+    History,
+    Lint,
 }
 
 impl Tab {
     /// In their order.
-    pub const ALL: [Tab; 6] = [
+    pub const ALL: [Tab; 8] = [
         Tab::Roles,
         Tab::Profiles,
         Tab::SharingRules,
         Tab::OrganizationWide,
         Tab::Layouts,
         Tab::Fields,
+        Tab::History,
+        Tab::Lint,
     ];
 
     /// As guides call it.
@@ -62,6 +66,8 @@ impl Tab {
             Tab::OrganizationWide => "Organization-Wide Sharing",
             Tab::Layouts => "Page Layouts",
             Tab::Fields => "Fields",
+            Tab::History => "History",
+            Tab::Lint => "Lint",
         }
     }
 
@@ -74,6 +80,8 @@ impl Tab {
             Tab::OrganizationWide => "/settings/permissions/organization-wide-sharing",
             Tab::Layouts => "/settings/permissions/page-layouts",
             Tab::Fields => "/settings/permissions/fields",
+            Tab::History => "/settings/permissions/history",
+            Tab::Lint => "/settings/permissions/lint",
         }
     }
 
