@@ -42,6 +42,7 @@ pub mod routes;
 pub mod schema;
 pub mod sign_in;
 pub mod subscribers;
+pub mod users;
 pub mod web;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub struct App {
     pub metrics: web::metrics::Metrics,
     pub kept: access::Kept,
     pub rules: permissions::load::Cache,
+    pub censuses: records::census::Kept,
     pub jobs: records::jobs::Wake,
     pub maps: records::list::density::Maps,
     /// Turns of files that are arriving.
@@ -90,6 +92,7 @@ impl App {
             metrics: web::metrics::Metrics::new(),
             kept: access::Kept::default(),
             rules: permissions::load::Cache::default(),
+            censuses: records::census::Kept::default(),
             jobs: records::jobs::Wake::default(),
             maps: records::list::density::Maps::default(),
             uploads: tokio::sync::Semaphore::new(web::upload::AT_ONCE),

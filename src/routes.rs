@@ -12,7 +12,12 @@ use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
+use crate::permissions::check_access_pages as check_access;
 use crate::permissions::fields_pages as fields;
+use crate::permissions::history_pages as history;
+use crate::permissions::lint_pages as lint;
+use crate::permissions::pages as permissions;
+use crate::permissions::review_pages as review;
 use crate::records::export::pages as export;
 use crate::records::import;
 use crate::records::pages as records;
@@ -21,7 +26,7 @@ use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::frame::ENVIRONMENT_GROUP;
 use crate::web::request::Request;
-use crate::{Error, Result, audit, subscribers};
+use crate::{Error, Result, audit, subscribers, users as user_pages};
 
 /// How a route is asked for. GET never changes anything that matters and answers HEAD as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,9 +315,57 @@ fn rows() -> Vec<Route> {
         get("/{environment}/records/{object}/import/{import}", import::result_pages::show),
         post("/{environment}/records/{object}/import/{import}", import::pages::go_on),
         get("/{environment}/records/{object}/import/{import}/rejected", import::result_pages::rejected),
+        // Users.
+        get("/settings/users", user_pages::index_pages::index)
+            .menu("System Settings", "Users", "user-cog"),
+        get("/settings/users/{member}", user_pages::details_pages::show),
+        get("/settings/users/{member}/administrator", user_pages::switch_pages::ask),
+        post("/settings/users/{member}/administrator", user_pages::switch_pages::administrator),
+        post("/settings/users/{member}/export", user_pages::switch_pages::export),
+        post("/settings/users/{member}/role", user_pages::details_pages::role),
+        post("/settings/users/{member}/profile", user_pages::details_pages::profile),
+        post("/settings/users/{member}/sign-out", user_pages::details_pages::sign_out),
+        // Permissions.
+        get("/settings/permissions", permissions::first)
+            .menu("System Settings", "Permissions", "lock"),
+        get("/settings/permissions/roles", permissions::roles::show),
+        get("/settings/permissions/roles/new", permissions::role_forms::new),
+        post("/settings/permissions/roles/new", permissions::role_forms::add),
+        get("/settings/permissions/roles/{role}/edit", permissions::role_forms::edit),
+        post("/settings/permissions/roles/{role}/edit", permissions::role_forms::change),
+        get("/settings/permissions/roles/{role}/delete", permissions::role_forms::ask),
+        post("/settings/permissions/roles/{role}/delete", permissions::role_forms::delete),
+        get("/settings/permissions/roles/{role}/assign", permissions::assign::role),
+        post("/settings/permissions/roles/{role}/assign", permissions::assign::assign_role),
+        get("/settings/permissions/profiles", permissions::profiles::show),
+        get("/settings/permissions/profiles/new", permissions::profile_forms::new),
+        post("/settings/permissions/profiles/new", permissions::profile_forms::add),
+        get("/settings/permissions/profiles/{profile}", permissions::profile_forms::edit),
+        post("/settings/permissions/profiles/{profile}", permissions::profile_forms::change),
+        get("/settings/permissions/profiles/{profile}/clone", permissions::profile_forms::ask_clone),
+        post("/settings/permissions/profiles/{profile}/clone", permissions::profile_forms::add_clone),
+        get("/settings/permissions/profiles/{profile}/delete", permissions::profile_forms::ask),
+        post("/settings/permissions/profiles/{profile}/delete", permissions::profile_forms::delete),
+        get("/settings/permissions/profiles/{profile}/assign", permissions::assign::profile),
+        post("/settings/permissions/profiles/{profile}/assign", permissions::assign::assign_profile),
+        get("/settings/permissions/sharing-rules", permissions::sharing_rules::show),
+        get("/settings/permissions/sharing-rules/new", permissions::rule_forms::new),
+        post("/settings/permissions/sharing-rules/new", permissions::rule_forms::add),
+        get("/settings/permissions/sharing-rules/{rule}/edit", permissions::rule_forms::edit),
+        post("/settings/permissions/sharing-rules/{rule}/edit", permissions::rule_forms::change),
+        post("/settings/permissions/sharing-rules/{rule}/active", permissions::sharing_rules::set_active),
+        post("/settings/permissions/sharing-rules/{rule}/delete", permissions::sharing_rules::delete),
+        get("/settings/permissions/organization-wide-sharing", permissions::organization_wide::show),
+        post("/settings/permissions/organization-wide-sharing", permissions::organization_wide::save),
+        get("/settings/permissions/page-layouts", permissions::layouts::show),
+        get("/settings/permissions/page-layouts/{layout}", permissions::layout_forms::edit),
+        post("/settings/permissions/page-layouts/{layout}", permissions::layout_forms::change).max_body(256 * 1024),
+        get("/settings/permissions/page-layouts/{layout}/clone", permissions::layout_forms::ask_clone),
+        post("/settings/permissions/page-layouts/{layout}/clone", permissions::layout_forms::add_clone).max_body(256 * 1024),
+        get("/settings/permissions/page-layouts/{layout}/delete", permissions::layout_forms::ask),
+        post("/settings/permissions/page-layouts/{layout}/delete", permissions::layout_forms::delete),
         // Fields.
-        get("/settings/permissions/fields", fields::show)
-            .menu("System Settings", "Fields", "columns-3"),
+        get("/settings/permissions/fields", fields::show),
         get("/settings/permissions/fields/new", fields::new),
         post("/settings/permissions/fields/new", fields::add).max_body(RECORD),
         get("/settings/permissions/fields/{field}/edit", fields::edit),
@@ -320,6 +373,18 @@ fn rows() -> Vec<Route> {
         get("/settings/permissions/fields/{field}/retire", fields::ask),
         post("/settings/permissions/fields/{field}/retire", fields::retire),
         post("/settings/permissions/fields/{field}/restore", fields::restore),
+        // Review change.
+        get("/settings/permissions/review/{change}", review::show),
+        post("/settings/permissions/review/{change}", review::apply),
+        get("/settings/permissions/history", history::show),
+        post("/settings/permissions/history/{change}/revert", history::revert),
+        get("/settings/permissions/lint", lint::show),
+        // Check access.
+        get("/settings/check-access", check_access::show)
+            .menu("System Settings", "Check access", "shield-check"),
+        post("/settings/check-access", check_access::change).max_body(64 * 1024),
+        get("/settings/check-access.json", check_access::json),
+        get("/check-access", check_access::own),
         // Audit log.
         get("/settings/audit-log", audit::pages::log).menu(
             "System Settings",

@@ -406,6 +406,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    permission_changes (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        proposed_by -> BigInt,
+        proposed_at -> BigInt,
+        change -> Text,
+        sentence -> Text,
+        back -> Text,
+        number -> Nullable<BigInt>,
+        applied_by -> Nullable<BigInt>,
+        applied_at -> Nullable<BigInt>,
+        difference -> Nullable<Text>,
+        reverts -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -439,4 +456,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     imports,
     import_rows,
     record_transfers,
+    permission_changes,
 );

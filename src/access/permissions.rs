@@ -22,6 +22,11 @@ pub trait Admit: Proof {
 /// A proof of being a signed-in member: there is an account, and everything stays inside it.
 pub trait InAccount: Proof<Who = Caller> {}
 
+/// A proof of being an administrator, of people or of their permissions.
+pub trait Administers: InAccount {}
+impl Administers for ManageMembers {}
+impl Administers for ManagePermissions {}
+
 /// What a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {

@@ -71,6 +71,7 @@ events! {
     LayoutAdded { layout: String, object: String, copy_of: String } = "page-layout.added", "Page layout added";
     LayoutChanged { layout: String, object: String, changes: Vec<Change> } = "page-layout.changed", "Page layout changed";
     LayoutDeleted { layout: String, object: String, replacement: Option<String>, changes: Vec<Change> } = "page-layout.deleted", "Page layout deleted";
+    ChangeReverted { number: i64, sentence: String, changes: Vec<Change> } = "permissions.reverted", "Change of permissions reverted";
     FieldAdded { field: String, object: String, changes: Vec<Change> } = "field.added", "Field added";
     FieldChanged { field: String, object: String, changes: Vec<Change> } = "field.changed", "Field changed";
     FieldRetired { field: String, object: String } = "field.retired", "Field retired";
@@ -258,7 +259,13 @@ impl Event {
                 layout,
                 object,
                 copy_of,
-            } => format!("Added the page layout {layout} of {object}, a copy of {copy_of}"),
+            } => {
+                let copy = match copy_of.as_str() {
+                    "" => String::new(),
+                    other => format!(", a copy of {other}"),
+                };
+                format!("Added the page layout {layout} of {object}{copy}")
+            }
             LayoutChanged { layout, object, .. } => {
                 format!("Changed the page layout {layout} of {object}")
             }
@@ -273,6 +280,9 @@ impl Event {
                 }
                 None => format!("Deleted the page layout {layout} of {object}"),
             },
+            ChangeReverted {
+                number, sentence, ..
+            } => format!("Reverted change {number} of permissions: {sentence}"),
             FieldAdded { field, object, .. } => format!("Added the field {field} to {object}"),
             FieldChanged { field, object, .. } => format!("Changed the field {field} of {object}"),
             FieldRetired { field, object } => format!("Retired the field {field} of {object}"),
@@ -352,6 +362,7 @@ impl Event {
             | OrganizationWideSharingChanged { changes }
             | LayoutChanged { changes, .. }
             | LayoutDeleted { changes, .. }
+            | ChangeReverted { changes, .. }
             | FieldAdded { changes, .. }
             | FieldChanged { changes, .. } => changes.clone(),
             ExportChanged { on: true, .. } => vec![Change::new("Export", "No", "Yes")],

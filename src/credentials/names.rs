@@ -33,7 +33,8 @@ impl std::error::Error for NameProblem {}
 macro_rules! name {
     ($name:ident, $what:literal) => {
         #[doc = $what]
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
@@ -52,6 +53,13 @@ macro_rules! name {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameProblem;
+            fn try_from(text: String) -> Result<Self, NameProblem> {
+                Self::parse(&text)
             }
         }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::keys::Purpose;
 use super::tokens::{Token, TokenKind};
-use crate::access::{Caller, InAccount, Proof, Tx};
+use crate::access::{Administers, Caller, InAccount, Proof, Tx};
 use crate::db::types::{AccountId, SessionId, Timestamp, UserId};
 use crate::schema::sessions;
 use crate::web::request::Request;
@@ -173,8 +173,24 @@ pub fn end_in_account<P: Proof>(tx: &mut Tx<P>, user: UserId, account: AccountId
 
 /// The live sessions of the person who asks, last seen first.
 pub fn own<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<Row>> {
-    let (user, now) = (tx.me().user, tx.now());
-    Ok(sessions::table
+    let user = tx.me().user;
+    live(tx, user, None)
+}
+
+/// The live sessions of a user that are in the administrator's account, last seen first. Those in other accounts are
+/// none of its business.
+pub fn in_account<P: Administers>(tx: &mut Tx<P>, user: UserId) -> Result<Vec<Row>> {
+    let account = tx.account();
+    live(tx, user, Some(account))
+}
+
+fn live<P: InAccount>(
+    tx: &mut Tx<P>,
+    user: UserId,
+    account: Option<AccountId>,
+) -> Result<Vec<Row>> {
+    let now = tx.now();
+    let mut query = sessions::table
         .filter(sessions::user_id.eq(user))
         .filter(sessions::level.eq(FULL))
         .filter(sessions::expires_at.gt(now))
@@ -188,7 +204,11 @@ pub fn own<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<Row>> {
             sessions::created_at,
             sessions::last_seen_at,
         ))
-        .load(tx.conn())?)
+        .into_boxed::<crate::db::Backend>();
+    if let Some(account) = account {
+        query = query.filter(sessions::account_id.eq(account));
+    }
+    Ok(query.load(tx.conn())?)
 }
 
 /// Counts a typed code, before it is checked so that parallel guesses cannot slip past, and gives how many there

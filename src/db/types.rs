@@ -91,6 +91,8 @@ ids! {
     SharingRuleId;
     /// A field that an administrator added to an object.
     CustomFieldId;
+    /// A change of permissions, proposed or applied.
+    PermissionChangeId;
     /// An export of records.
     ExportId;
     /// An import of records: its number.

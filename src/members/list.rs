@@ -83,8 +83,7 @@ impl Filter {
     fn apply<P: InAccount>(&self, tx: &Tx<P>) -> Query<'static> {
         let mut query = active(tx);
         if !self.q.is_empty() {
-            let pattern = format!("%{}%", escaped(&self.q));
-            query = query.filter(members::search_text.like(pattern).escape('\\'));
+            query = query.filter(members::search_text.like(contains(&self.q)).escape('\\'));
         }
         query = match self.role.as_str() {
             "viewer" => query.filter(members::viewer),
@@ -106,6 +105,11 @@ impl Filter {
         }
         query
     }
+}
+
+/// The pattern for `search_text` that finds what was typed anywhere in it.
+pub(crate) fn contains(typed: &str) -> String {
+    format!("%{}%", escaped(typed))
 }
 
 /// The text as it stands in `search_text`, with the signs of LIKE taken literally.
@@ -152,6 +156,12 @@ impl Sort {
     pub const DEFAULT: Sort = Sort {
         by: By::Activity,
         descending: true,
+    };
+
+    /// From A to Z.
+    pub const BY_NAME: Sort = Sort {
+        by: By::Name,
+        descending: false,
     };
 
     /// From the query string: "name", "-joined".
@@ -245,6 +255,7 @@ macro_rules! ranged {
         }
     }};
 }
+pub(crate) use ranged;
 
 /// Up to `limit` members from a place on, in the order in which they are read: against the sort when it goes back.
 pub fn rows<P: InAccount>(

@@ -186,8 +186,18 @@ impl Rules {
         self.owner == Some(member.id)
     }
 
+    /// The same, by number.
+    pub fn owner(&self) -> Option<MemberId> {
+        self.owner
+    }
+
     fn is_last_administrator(&self, member: &Member) -> bool {
-        self.able == [member.id]
+        self.is_last(member.id)
+    }
+
+    /// True for the only administrator who can sign in, who has to stay one.
+    pub fn is_last(&self, member: MemberId) -> bool {
+        self.able == [member]
     }
 
     /// Why Admin cannot be taken away.
@@ -217,11 +227,15 @@ impl Rules {
     }
 }
 
-fn last(member: &Member) -> String {
+/// The sentence that keeps an account its last administrator.
+pub(crate) fn last_named(name: &str) -> String {
     format!(
-        "{} is the last administrator who can sign in. Make somebody else an administrator first.",
-        member.name
+        "{name} is the last administrator who can sign in. Make somebody else an administrator first."
     )
+}
+
+fn last(member: &Member) -> String {
+    last_named(&member.name)
 }
 
 /// Up to two administrators of an account who can sign in.

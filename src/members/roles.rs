@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 
-use super::{Member, Rules, active_in, find, last, load_in, mails};
-use crate::access::{ManageMembers, PlatformRoles, Proof, Tx};
+use super::{Member, Rules, active_in, find, load_in, mails};
+use crate::access::{Administers, Admit, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::{AccountId, MemberId};
 use crate::schema::{accounts, members};
@@ -18,8 +18,8 @@ pub enum Outcome {
 }
 
 /// Gives a member these roles and no others. `may_promote` is asked before somebody is made an administrator.
-pub fn change(
-    tx: &mut Tx<ManageMembers>,
+pub fn change<P: Administers + Admit>(
+    tx: &mut Tx<P>,
     id: MemberId,
     wanted: PlatformRoles,
     may_promote: impl FnOnce() -> Result<()>,
@@ -44,38 +44,33 @@ pub fn change(
     Ok(Outcome::Changed(member))
 }
 
-/// Takes Admin away from administrators whose account is locked, as on Manage roles; the last who can sign in is
-/// refused.
-pub(crate) fn take_administrator<P: Proof>(
+/// Takes Admin away from members or gives it to them, as on Manage roles. Whoever calls this has locked the account and
+/// made sure that an administrator who can sign in is left.
+pub(crate) fn set_administrator<P: Proof>(
     tx: &mut Tx<P>,
     account: AccountId,
     ids: &[MemberId],
+    on: bool,
 ) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let query = active_in(account).filter(members::admin);
-    let all = load_in(tx, account, query)?;
-    let (chosen, others): (Vec<Member>, Vec<Member>) =
-        all.into_iter().partition(|member| ids.contains(&member.id));
-    if !others.iter().any(|member| member.two_factor)
-        && let Some(member) = chosen.iter().find(|member| member.two_factor)
-    {
-        return Err(Error::Refused(last(member)));
-    }
     let account_name: String = accounts::table
         .filter(accounts::id.eq(account))
         .select(accounts::name)
         .first(tx.conn())?;
-    for member in chosen {
-        let wanted = PlatformRoles {
-            admin: false,
-            ..member.roles
-        };
-        write(tx, account, &account_name, &member, wanted)?;
+    for some in ids.chunks(SOME) {
+        let query = active_in(account).filter(members::id.eq_any(some.to_vec()));
+        for member in load_in(tx, account, query)? {
+            let wanted = PlatformRoles {
+                admin: on,
+                ..member.roles
+            };
+            write(tx, account, &account_name, &member, wanted)?;
+        }
     }
     Ok(())
 }
+
+/// Members read at a time.
+const SOME: usize = 500;
 
 /// State, audit entry and mail.
 fn write<P: Proof>(

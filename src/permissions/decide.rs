@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::fields::FieldSet;
-use super::model::{Level, MemberFact, Rights, Rules, SharingRule};
+use super::model::{InForce, Level, MemberFact, Rights, Rules};
 use super::objects::{OBJECTS, Object};
 use super::slots::Slots;
 use crate::db::types::{RoleId, SharingRuleId, Slot};
@@ -171,6 +171,17 @@ impl Rules {
 
     /// Which records of an object a member reaches at `level`.
     pub fn reach(&self, slot: Slot, object: Object, level: Level) -> Reach {
+        let mut reach = self.reach_apart(slot, object, level);
+        if let Reach::Of(slots) = &mut reach
+            && !slots.contains(slot)
+        {
+            Arc::make_mut(slots).insert(slot);
+        }
+        reach
+    }
+
+    /// The same apart from the member's own records, so that it is one set for everybody with this role and profile.
+    pub(super) fn reach_apart(&self, slot: Slot, object: Object, level: Level) -> Reach {
         let rights = self.rights(slot, object);
         if level == Level::None || !rights.has(Rights::READ) {
             return Reach::Nothing;
@@ -181,14 +192,10 @@ impl Rules {
         if over_all {
             return Reach::Everything;
         }
-        let mut slots = match self.role_place(slot) {
+        Reach::Of(match self.role_place(slot) {
             Some(place) => self.set(place, object, level),
             None => Arc::default(),
-        };
-        if !slots.contains(slot) {
-            Arc::make_mut(&mut slots).insert(slot);
-        }
-        Reach::Of(slots)
+        })
     }
 
     /// Whose records the holders of a role reach, apart from their own.
@@ -204,17 +211,9 @@ impl Rules {
                         .for_each(|slot| slots.insert(*slot));
                 };
                 add(role + 1, self.roles[role].end);
-                for rule in self
-                    .rules_for(role, object)
-                    .filter(|rule| rule.level >= level)
-                {
-                    if let Some(source) = self.place_of(rule.source) {
-                        let end = if rule.source_below {
-                            self.roles[source].end
-                        } else {
-                            source + 1
-                        };
-                        add(source, end);
+                for rule in self.rules_for(role, object) {
+                    if rule.level >= level {
+                        add(rule.source.start, rule.source.end);
                     }
                 }
                 Arc::new(slots)
@@ -223,13 +222,9 @@ impl Rules {
     }
 
     /// The rules in force that open records of an object to the holders of a role.
-    fn rules_for(&self, role: usize, object: Object) -> impl Iterator<Item = &SharingRule> {
-        self.facts.rules.iter().filter(move |rule| {
-            self.in_force(rule)
-                && rule.object.is_none_or(|of| of == object)
-                && self.place_of(rule.target).is_some_and(|target| {
-                    target == role || (rule.target_below && self.place_below(role, target))
-                })
+    pub(super) fn rules_for(&self, role: usize, object: Object) -> impl Iterator<Item = &InForce> {
+        self.in_force.iter().filter(move |rule| {
+            rule.object.is_none_or(|of| of == object) && rule.target.contains(&role)
         })
     }
 
@@ -293,14 +288,12 @@ impl Rules {
                     grant(Level::Write, Because::Above { person, role });
                 }
                 for rule in self.rules_for(own, object) {
-                    let from = self.place_of(rule.source).is_some_and(|source| {
-                        source == theirs || (rule.source_below && self.place_below(theirs, source))
-                    });
-                    if from && rule.level > Level::None {
+                    if rule.source.contains(&theirs) && rule.level > Level::None {
+                        let rule_id = self.facts.rules[rule.rule].id;
                         grant(
                             rule.level,
                             Because::Rule {
-                                rule: rule.id,
+                                rule: rule_id,
                                 person,
                             },
                         );

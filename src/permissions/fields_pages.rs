@@ -1,9 +1,10 @@
-//! System Settings > Fields: the fields of each object, and those that administrators add, change and retire.
+//! The tab Fields of System Settings > Permissions: the fields of each object, and those that administrators add, change and retire.
 
 use askama::Template;
 
 use super::custom_fields::{self, Custom};
 use super::objects::{Kind, Object};
+use super::pages::Tab;
 use super::setup::Setup;
 use crate::access::{Can, ManagePermissions};
 use crate::credentials::names::{MAX_LENGTH, SettingName};
@@ -118,8 +119,8 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
         let row = Row::new(&field.label, &kind);
         Some((field.id, row, field.retired_at.is_some()))
     });
-    let mut shell = can.page(request, &[("System Settings", ""), ("Fields", PATH)])?;
-    shell.title = format!("System Settings > Fields > {}", object.plural());
+    let mut shell = Tab::Fields.page(&can, request, &[])?;
+    shell.title = format!("{} > {}", shell.title, object.plural());
     Answer::page(&ListPage {
         shell,
         object,
@@ -285,10 +286,13 @@ fn shell(
     back: &str,
     title: &str,
 ) -> Result<Shell> {
-    can.page(
-        request,
-        &[("System Settings", ""), ("Fields", back), (title, "")],
-    )
+    let trail = [
+        ("System Settings", ""),
+        ("Permissions", super::pages::PATH),
+        ("Fields", back),
+        (title, ""),
+    ];
+    can.page(request, &trail)
 }
 
 fn form(

@@ -109,6 +109,22 @@ pub(crate) fn facts(conn: &mut Conn, account: AccountId) -> Result<Facts> {
         .order(roles::id)
         .select((roles::id, roles::name, roles::parent_id))
         .load(conn)?;
+    Ok(Facts {
+        roles: roles
+            .into_iter()
+            .map(|(id, name, parent)| RoleFact { id, name, parent })
+            .collect(),
+        members: members_of(conn, account)?,
+        profiles: profiles_of(conn, account)?,
+        layouts: layouts_of(conn, account)?,
+        custom_fields: custom_fields_of(conn, account)?,
+        sharing: sharing_of(conn, account)?,
+        rules: rules_of(conn, account)?,
+    })
+}
+
+/// Organization-wide sharing, by [`Object::index`].
+pub(super) fn sharing_of(conn: &mut Conn, account: AccountId) -> Result<[Level; OBJECTS]> {
     let mut sharing = [Level::None; OBJECTS];
     let shared: Vec<(i16, i16)> = organization_wide_sharing::table
         .filter(organization_wide_sharing::account_id.eq(account))
@@ -122,18 +138,7 @@ pub(crate) fn facts(conn: &mut Conn, account: AccountId) -> Result<Facts> {
             sharing[object.index()] = Level::numbered(level);
         }
     }
-    Ok(Facts {
-        roles: roles
-            .into_iter()
-            .map(|(id, name, parent)| RoleFact { id, name, parent })
-            .collect(),
-        members: members_of(conn, account)?,
-        profiles: profiles_of(conn, account)?,
-        layouts: layouts_of(conn, account)?,
-        custom_fields: custom_fields_of(conn, account)?,
-        sharing,
-        rules: rules_of(conn, account)?,
-    })
+    Ok(sharing)
 }
 
 fn members_of(conn: &mut Conn, account: AccountId) -> Result<Vec<MemberFact>> {
@@ -171,7 +176,7 @@ fn members_of(conn: &mut Conn, account: AccountId) -> Result<Vec<MemberFact>> {
         .collect())
 }
 
-fn profiles_of(conn: &mut Conn, account: AccountId) -> Result<Vec<ProfileFact>> {
+pub(super) fn profiles_of(conn: &mut Conn, account: AccountId) -> Result<Vec<ProfileFact>> {
     let rows: Vec<(ProfileId, String, bool)> = profiles::table
         .filter(profiles::account_id.eq(account))
         .order(profiles::id)
@@ -206,7 +211,7 @@ fn profiles_of(conn: &mut Conn, account: AccountId) -> Result<Vec<ProfileFact>> 
         .collect())
 }
 
-fn layouts_of(conn: &mut Conn, account: AccountId) -> Result<Vec<LayoutFact>> {
+pub(super) fn layouts_of(conn: &mut Conn, account: AccountId) -> Result<Vec<LayoutFact>> {
     let rows: Vec<(LayoutId, i16, String, bool)> = page_layouts::table
         .filter(page_layouts::account_id.eq(account))
         .order(page_layouts::id)
@@ -282,7 +287,7 @@ fn custom_fields_of(conn: &mut Conn, account: AccountId) -> Result<Vec<(Object, 
         .collect())
 }
 
-fn rules_of(conn: &mut Conn, account: AccountId) -> Result<Vec<SharingRule>> {
+pub(super) fn rules_of(conn: &mut Conn, account: AccountId) -> Result<Vec<SharingRule>> {
     type Row = (
         (SharingRuleId, String, Option<i16>),
         (RoleId, bool, RoleId, bool),

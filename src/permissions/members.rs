@@ -8,26 +8,30 @@ use super::{profiles, roles};
 use crate::access::Proof;
 use crate::audit::Event;
 use crate::db::types::{MemberId, ProfileId, RoleId};
-use crate::schema::members;
+use crate::schema::{members, users};
 use crate::{Error, Result};
 
 /// Gives a member the permission to take records out of the house, or takes it away. False when it is so already.
 pub fn set_export<P: Proof>(setup: &mut Setup<P>, member: MemberId, on: bool) -> Result<bool> {
-    let person = setup.people(&[member])?.pop().ok_or(Error::NotFound)?;
-    if person.export == on {
+    let account = setup.account();
+    let person: Option<(String, String, bool)> = members::table
+        .inner_join(users::table)
+        .filter(members::account_id.eq(account))
+        .filter(members::id.eq(member))
+        .filter(members::removed_at.is_null())
+        .select((users::name, users::email, members::export))
+        .first(setup.conn())
+        .optional()?;
+    let (name, email, exports) = person.ok_or(Error::NotFound)?;
+    if exports == on {
         return Ok(false);
     }
-    let account = setup.account();
     diesel::update(members::table)
         .filter(members::account_id.eq(account))
         .filter(members::id.eq(member))
         .set(members::export.eq(on))
         .execute(setup.conn())?;
-    setup.record(&Event::ExportChanged {
-        name: person.name,
-        email: person.email,
-        on,
-    })?;
+    setup.record(&Event::ExportChanged { name, email, on })?;
     Ok(true)
 }
 

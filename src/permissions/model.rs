@@ -4,7 +4,10 @@
 //! [`Facts`] is what the database says; [`Rules`] is the same, put in order for deciding.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
 
 use super::fields::{FieldSet, Shown};
 use super::objects::{Field, OBJECTS, Object};
@@ -12,7 +15,9 @@ use super::slots::Slots;
 use crate::db::types::{LayoutId, MemberId, ProfileId, RoleId, SharingRuleId, Slot, Timestamp};
 
 /// How much a member may do with one record: none, read, write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Level {
     #[default]
     None,
@@ -37,7 +42,8 @@ impl Level {
 }
 
 /// What a profile lets its members do with an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Rights(u8);
 
 impl Rights {
@@ -93,7 +99,7 @@ impl Rights {
 }
 
 /// A role of the hierarchy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleFact {
     pub id: RoleId,
     pub name: String,
@@ -115,7 +121,7 @@ pub struct MemberFact {
 }
 
 /// A profile with its rights and layout for each object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileFact {
     pub id: ProfileId,
     pub name: String,
@@ -125,14 +131,14 @@ pub struct ProfileFact {
 }
 
 /// What a profile says about one object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectFact {
     pub rights: Rights,
     pub layout: Option<LayoutId>,
 }
 
 /// A page layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutFact {
     pub id: LayoutId,
     pub object: Object,
@@ -143,7 +149,7 @@ pub struct LayoutFact {
 }
 
 /// A field on a page layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutField {
     pub key: String,
     pub section: String,
@@ -152,7 +158,7 @@ pub struct LayoutField {
 }
 
 /// "Leads of Sales Rep are visible to Project Manager".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharingRule {
     pub id: SharingRuleId,
     pub name: String,
@@ -194,6 +200,19 @@ pub(super) struct RoleNode {
     pub depth: usize,
 }
 
+/// A sharing rule in force, by places of the hierarchy.
+#[derive(Debug)]
+pub(super) struct InForce {
+    /// Among the facts.
+    pub rule: usize,
+    /// Nothing: every object.
+    pub object: Option<Object>,
+    pub level: Level,
+    /// Roles whose records it opens, and those it opens them to.
+    pub source: Range<usize>,
+    pub target: Range<usize>,
+}
+
 /// See the module. Made by [`Rules::new`]; decides in [`super::decide`].
 #[derive(Debug)]
 pub struct Rules {
@@ -203,6 +222,7 @@ pub struct Rules {
     /// Pre-order.
     pub(super) roles: Vec<RoleNode>,
     role_places: HashMap<RoleId, usize>,
+    pub(super) in_force: Vec<InForce>,
     /// Index into `facts.members` and place of the role, by slot.
     members: Vec<Option<(usize, Option<usize>)>>,
     slots: HashMap<MemberId, Slot>,
@@ -225,6 +245,22 @@ impl Rules {
             .enumerate()
             .map(|(place, node)| (node.fact.id, place))
             .collect();
+        let places = |role, below: bool| {
+            let place: usize = *role_places.get(&role)?;
+            let end = if below { roles[place].end } else { place + 1 };
+            Some(place..end)
+        };
+        let in_force = facts.rules.iter().enumerate().filter_map(|(index, rule)| {
+            let holds = rule.active && rule.ends_at.is_none_or(|end| now < end);
+            holds.then_some(InForce {
+                rule: index,
+                object: rule.object,
+                level: rule.level,
+                source: places(rule.source, rule.source_below)?,
+                target: places(rule.target, rule.target_below)?,
+            })
+        });
+        let in_force = in_force.collect();
         let size = facts.members.iter().map(|m| m.slot.index() + 1).max();
         let mut members = vec![None; size.unwrap_or(0)];
         for (index, member) in facts.members.iter().enumerate() {
@@ -268,6 +304,7 @@ impl Rules {
             facts,
             roles,
             role_places,
+            in_force,
             members,
             holders,
             holders_from,
@@ -349,6 +386,22 @@ impl Rules {
             Some(place) => &self.holders[self.holders_from[*place]..self.holders_from[place + 1]],
             None => &[],
         }
+    }
+
+    /// The places of a role, or of everything from it down.
+    pub(super) fn range(&self, role: RoleId, below: bool) -> Option<Range<usize>> {
+        let place = self.place_of(role)?;
+        let end = if below {
+            self.roles[place].end
+        } else {
+            place + 1
+        };
+        Some(place..end)
+    }
+
+    /// Members who hold one of the roles in these places, removed ones too.
+    pub(super) fn holders_in(&self, places: &Range<usize>) -> &[Slot] {
+        &self.holders[self.holders_from[places.start]..self.holders_from[places.end]]
     }
 
     pub(super) fn place_below(&self, lower: usize, upper: usize) -> bool {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::db::types::CustomFieldId;
 
 /// A kind of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Object {
     Contact,
     Organization,

@@ -1,19 +1,19 @@
 //! Sharing rules: records of one role, opened to another.
 
-use diesel::prelude::*;
-
-use super::model::Level;
+use super::apply::apply;
+use super::change::Change;
+use super::difference::NEW;
+use super::load;
+use super::model::{Level, SharingRule};
 use super::objects::Object;
-use super::setup::{Differences, Setup, taken, yes_no};
+use super::setup::Setup;
 use crate::access::Proof;
-use crate::audit::{Change, Event};
 use crate::credentials::names::SettingName;
-use crate::db::types::{AccountId, RoleId, SharingRuleId, Timestamp};
-use crate::schema::sharing_rules as rules;
+use crate::db::types::{RoleId, SharingRuleId, Timestamp};
 use crate::{Error, Result};
 
 /// What a sharing rule says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wanted {
     pub name: SettingName,
     /// Nothing: every object.
@@ -33,21 +33,50 @@ pub struct Wanted {
     pub ends_at: Option<Timestamp>,
 }
 
+impl Wanted {
+    /// As the rule with a number.
+    pub(super) fn rule(&self, id: SharingRuleId) -> SharingRule {
+        SharingRule {
+            id,
+            name: self.name.to_string(),
+            object: self.object,
+            source: self.source,
+            source_below: self.source_below,
+            target: self.target,
+            target_below: self.target_below,
+            level: self.level,
+            active: self.active,
+            ends_at: self.ends_at,
+        }
+    }
+
+    /// What a rule says.
+    pub fn of(rule: &SharingRule) -> Result<Wanted> {
+        Ok(Wanted {
+            name: SettingName::parse(&rule.name).map_err(Error::internal)?,
+            object: rule.object,
+            source: rule.source,
+            source_below: rule.source_below,
+            target: rule.target,
+            target_below: rule.target_below,
+            level: rule.level,
+            active: rule.active,
+            ends_at: rule.ends_at,
+        })
+    }
+}
+
+/// The number of a rule that is not written yet.
+pub(super) fn new_id() -> SharingRuleId {
+    SharingRuleId(NEW)
+}
+
 /// Adds a rule.
 pub fn add<P: Proof>(setup: &mut Setup<P>, wanted: &Wanted) -> Result<SharingRuleId> {
-    check(setup, wanted, None)?;
-    let account = setup.account();
-    let id = diesel::insert_into(rules::table)
-        .values((rules::account_id.eq(account), columns(wanted)))
-        .returning(rules::id)
-        .get_result(setup.conn())
-        .map_err(taken("sharing rule", &wanted.name))?;
-    let changes = differences(setup, None, Some(wanted))?;
-    setup.record(&Event::SharingRuleAdded {
-        rule: wanted.name.to_string(),
-        changes,
-    })?;
-    Ok(id)
+    let wanted = wanted.clone();
+    let applied = apply(setup, &Change::AddRule { wanted })?;
+    let rule = applied.and_then(|applied| applied.placed.rule);
+    rule.ok_or_else(|| Error::internal("a sharing rule without a number"))
 }
 
 /// Makes a rule say this. False when it says so already.
@@ -56,22 +85,8 @@ pub fn change<P: Proof>(
     rule: SharingRuleId,
     wanted: &Wanted,
 ) -> Result<bool> {
-    let former = find(setup, rule)?;
-    if former == *wanted {
-        return Ok(false);
-    }
-    check(setup, wanted, former.ends_at)?;
-    let account = setup.account();
-    diesel::update(row(account, rule))
-        .set(columns(wanted))
-        .execute(setup.conn())
-        .map_err(taken("sharing rule", &wanted.name))?;
-    let changes = differences(setup, Some(&former), Some(wanted))?;
-    setup.record(&Event::SharingRuleChanged {
-        rule: former.name.to_string(),
-        changes,
-    })?;
-    Ok(true)
+    let wanted = wanted.clone();
+    Ok(apply(setup, &Change::ChangeRule { rule, wanted })?.is_some())
 }
 
 /// Turns a rule on or off. False when it is so already.
@@ -86,100 +101,15 @@ pub fn set_active<P: Proof>(
 
 /// Deletes a rule.
 pub fn delete<P: Proof>(setup: &mut Setup<P>, rule: SharingRuleId) -> Result<()> {
-    let former = find(setup, rule)?;
-    let changes = differences(setup, Some(&former), None)?;
-    let account = setup.account();
-    diesel::delete(row(account, rule)).execute(setup.conn())?;
-    setup.record(&Event::SharingRuleDeleted {
-        rule: former.name.to_string(),
-        changes,
-    })
+    apply(setup, &Change::DeleteRule { rule }).map(|_| ())
 }
 
 /// What a rule says now.
 pub fn find<P: Proof>(setup: &mut Setup<P>, rule: SharingRuleId) -> Result<Wanted> {
-    type Row = (
-        (String, Option<i16>),
-        (RoleId, bool, RoleId, bool),
-        (i16, bool, Option<Timestamp>),
-    );
     let account = setup.account();
-    let found: Option<Row> = row(account, rule)
-        .select((
-            (rules::name, rules::object),
-            (
-                rules::source_role_id,
-                rules::source_below,
-                rules::target_role_id,
-                rules::target_below,
-            ),
-            (rules::level, rules::active, rules::ends_at),
-        ))
-        .first(setup.conn())
-        .optional()?;
-    let ((name, object), roles, (level, active, ends_at)) = found.ok_or(Error::NotFound)?;
-    Ok(Wanted {
-        name: SettingName::parse(&name).map_err(Error::internal)?,
-        object: match object {
-            Some(number) => Some(Object::numbered(number).ok_or(Error::NotFound)?),
-            None => None,
-        },
-        source: roles.0,
-        source_below: roles.1,
-        target: roles.2,
-        target_below: roles.3,
-        level: Level::numbered(level),
-        active,
-        ends_at,
-    })
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn row(account: AccountId, rule: SharingRuleId) -> _ {
-    rules::table
-        .filter(rules::account_id.eq(account))
-        .filter(rules::id.eq(rule))
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn columns<'w>(wanted: &'w Wanted) -> _ {
-    let name: &'w str = wanted.name.as_str();
-    let object: Option<i16> = wanted.object.map(Object::number);
-    let (source, target): (RoleId, RoleId) = (wanted.source, wanted.target);
-    let (source_below, target_below): (bool, bool) = (wanted.source_below, wanted.target_below);
-    let level: i16 = wanted.level.number();
-    let active: bool = wanted.active;
-    let ends_at: Option<Timestamp> = wanted.ends_at;
-    (
-        rules::name.eq(name),
-        rules::object.eq(object),
-        rules::source_role_id.eq(source),
-        rules::source_below.eq(source_below),
-        rules::target_role_id.eq(target),
-        rules::target_below.eq(target_below),
-        rules::level.eq(level),
-        rules::active.eq(active),
-        rules::ends_at.eq(ends_at),
-    )
-}
-
-fn check<P: Proof>(
-    setup: &mut Setup<P>,
-    wanted: &Wanted,
-    former_end: Option<Timestamp>,
-) -> Result<()> {
-    setup.role_name(Some(wanted.source))?;
-    setup.role_name(Some(wanted.target))?;
-    if wanted.level == Level::None {
-        return Err(Error::refused("Choose Read Only or Read/Write."));
-    }
-    let now = setup.now();
-    match wanted.ends_at {
-        Some(end) if end <= now && wanted.ends_at != former_end => {
-            Err(Error::refused("Choose an end date that is still to come."))
-        }
-        _ => Ok(()),
-    }
+    let all = load::rules_of(setup.conn(), account)?;
+    let found = all.iter().find(|fact| fact.id == rule);
+    Wanted::of(found.ok_or(Error::NotFound)?)
 }
 
 /// As pages call the level of a rule.
@@ -189,47 +119,4 @@ pub fn label(level: Level) -> &'static str {
         Level::Read => "Read Only",
         Level::Write => "Read/Write",
     }
-}
-
-fn differences<P: Proof>(
-    setup: &mut Setup<P>,
-    before: Option<&Wanted>,
-    after: Option<&Wanted>,
-) -> Result<Vec<Change>> {
-    let mut sides = [const { [const { String::new() }; 7] }; 2];
-    for (side, rule) in sides.iter_mut().zip([before, after]) {
-        let Some(rule) = rule else { continue };
-        let mut role = |role, below| -> Result<String> {
-            let name = setup.role_name(Some(role))?;
-            Ok(if below {
-                format!("{name} and below")
-            } else {
-                name
-            })
-        };
-        *side = [
-            rule.name.to_string(),
-            rule.object.map_or("All objects", Object::plural).to_owned(),
-            role(rule.source, rule.source_below)?,
-            role(rule.target, rule.target_below)?,
-            label(rule.level).to_owned(),
-            yes_no(rule.active).to_owned(),
-            rule.ends_at
-                .map_or_else(|| "Never".into(), crate::web::times::iso),
-        ];
-    }
-    let mut changes = Differences::default();
-    let what = [
-        "Name",
-        "Records",
-        "Records of",
-        "Shared with",
-        "Level",
-        "Active",
-        "Ends",
-    ];
-    for ((what, before), after) in what.into_iter().zip(&sides[0]).zip(&sides[1]) {
-        changes.compare(what, before, after);
-    }
-    Ok(changes.list())
 }

@@ -29,6 +29,27 @@ impl Slots {
         self.words[word] |= 1 << (index % 64);
     }
 
+    /// True for a set of the same members, whatever room the two have.
+    pub fn same_as(&self, other: &Slots) -> bool {
+        let (short, long) = if self.words.len() < other.words.len() {
+            (&self.words, &other.words)
+        } else {
+            (&other.words, &self.words)
+        };
+        let (begin, rest) = long.split_at(short.len());
+        begin == short.as_slice() && rest.iter().all(|word| *word == 0)
+    }
+
+    /// Adds everybody of another set.
+    pub fn join(&mut self, other: &Slots) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
     /// True when the member is in the set.
     #[inline]
     pub fn contains(&self, slot: Slot) -> bool {
@@ -46,16 +67,6 @@ impl Slots {
     /// True for nobody.
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|w| *w == 0)
-    }
-
-    /// Adds everybody of another set.
-    pub fn add(&mut self, other: &Slots) {
-        if self.words.len() < other.words.len() {
-            self.words.resize(other.words.len(), 0);
-        }
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            *word |= more;
-        }
     }
 
     /// Those who are in both sets.
@@ -125,7 +136,13 @@ mod tests {
         let others: Slots = [1, 65, 2000].map(Slot).into_iter().collect();
         assert_eq!((set.common(&others), set.and(&others).len()), (2, 2));
         let mut all = set.clone();
-        all.add(&others);
+        all.join(&others);
         assert_eq!(all.len(), some.len() + 1);
+        let mut roomy = Slots::with_room(5000);
+        assert!(!roomy.same_as(&set) && !set.same_as(&roomy));
+        roomy.join(&set);
+        assert!(roomy.same_as(&set) && set.same_as(&roomy));
+        roomy.insert(Slot(4000));
+        assert!(!roomy.same_as(&set) && !set.same_as(&roomy));
     }
 }

@@ -4,6 +4,7 @@
 //! [`crate::permissions`] says; every function asks for one, rows are looked up inside what it reaches, and a value
 //! comes out of a [`Record`] only for a field that the caller has.
 
+pub mod census;
 pub mod change;
 pub mod draft;
 pub mod export;
@@ -23,6 +24,7 @@ use diesel::prelude::*;
 
 use crate::access::{Environment, InAccount, Tx};
 use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::permissions::slots::Slots;
 use crate::permissions::{
     self, Action, FieldSet, Level, Object, People, Reach, Rights, Rules, Shown, Verdict,
 };
@@ -72,6 +74,26 @@ impl Desk {
             reach: rules.reach(slot, object, Level::Read),
             rules,
         })
+    }
+
+    /// The same desk with nothing but the records of some members, of those that the member sees.
+    #[must_use]
+    pub fn with_only(&self, of: Slots) -> Desk {
+        Desk {
+            environment: self.environment,
+            object: self.object,
+            rules: self.rules.clone(),
+            slot: self.slot,
+            rights: self.rights,
+            fields: self.fields.clone(),
+            reach: match &self.reach {
+                Reach::Nothing => Reach::Nothing,
+                Reach::Everything => Reach::Of(Arc::new(of)),
+                Reach::Of(seen) => Reach::Of(Arc::new(
+                    of.iter().filter(|slot| seen.contains(*slot)).collect(),
+                )),
+            },
+        }
     }
 
     /// TEST or COMMERCIAL.
@@ -286,4 +308,54 @@ fn row<P: InAccount>(
         .select(COLUMNS)
         .first(tx.conn())
         .optional()?)
+}
+
+/// A record found by its number alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: RecordId,
+    pub environment: Environment,
+    pub object: Object,
+    pub people: People,
+    pub name: String,
+}
+
+impl Found {
+    /// Path of its page.
+    pub fn path(&self) -> String {
+        let (environment, object) = (self.environment.slug(), self.object.slug());
+        format!("/{environment}/records/{object}/{}", self.id)
+    }
+}
+
+/// A record of any object that a member sees, by its number. One out of sight is not there, after the same work.
+pub fn seen<P: InAccount>(
+    tx: &mut Tx<P>,
+    rules: &Rules,
+    slot: Slot,
+    id: RecordId,
+) -> Result<Option<Found>> {
+    type Row = ((i16, i16), (Slot, Option<Slot>), String);
+    let account = tx.account();
+    let row: Option<Row> = records::table
+        .filter(records::account_id.eq(account))
+        .filter(records::id.eq(id))
+        .select((
+            (records::environment, records::object),
+            (records::creator_slot, records::assigned_slot),
+            records::name,
+        ))
+        .first(tx.conn())
+        .optional()?;
+    let found = row.and_then(|((environment, object), (creator, assigned), name)| {
+        Some(Found {
+            id,
+            environment: environment_numbered(environment),
+            object: Object::numbered(object)?,
+            people: People { creator, assigned },
+            name,
+        })
+    });
+    let sees = |found: &Found| rules.level(slot, found.object, found.people) > Level::None;
+    Ok(found.filter(sees))
 }

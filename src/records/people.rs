@@ -137,6 +137,28 @@ pub fn by_name<P: InAccount>(
         .collect())
 }
 
+/// These members in the order of names.
+pub fn in_order<P: InAccount>(tx: &mut Tx<P>, slots: &[Slot]) -> Result<Vec<ByName>> {
+    let account = tx.account();
+    let mut people = Vec::new();
+    for some in slots.chunks(100) {
+        let rows: Vec<(Slot, MemberId, String, String)> = members::table
+            .inner_join(users::table)
+            .filter(members::account_id.eq(account))
+            .filter(members::slot.eq_any(some))
+            .select((members::slot, members::id, users::name, members::name_key))
+            .load(tx.conn())?;
+        people.extend(rows.into_iter().map(|(slot, member, name, key)| ByName {
+            slot,
+            member,
+            name,
+            key,
+        }));
+    }
+    people.sort_by(|a, b| (&a.key, a.member).cmp(&(&b.key, b.member)));
+    Ok(people)
+}
+
 /// How many members a choice offers; beyond that their address is typed.
 pub const CHOICE_LIMIT: i64 = 200;
 

@@ -139,6 +139,13 @@ impl Answer {
         }
     }
 
+    /// 200 with JSON.
+    pub fn json(value: &impl serde::Serialize) -> Result<Answer> {
+        let content = serde_json::to_string_pretty(value).map_err(Error::internal)?;
+        let mime = "application/json";
+        Ok(Answer::new(200, Body::Text { mime, content }))
+    }
+
     /// 303 to a path of this server.
     pub fn see_other(path: impl Into<String>) -> Answer {
         Answer::new(303, Body::Empty).header("Location", path.into())

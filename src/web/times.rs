@@ -73,6 +73,11 @@ impl Zone {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
+    /// The day of the calendar on which a moment falls, as a form takes it: "2026-11-22".
+    pub fn day_of(&self, moment: Timestamp) -> String {
+        self.local(moment).date().to_string()
+    }
+
     fn local(&self, moment: Timestamp) -> jiff::Zoned {
         instant(moment).to_zoned(self.zone.clone())
     }

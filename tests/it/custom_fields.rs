@@ -426,12 +426,13 @@ async fn only_administrators_open_the_page(app: TestApp) {
 async fn the_page_shows_each_object(app: TestApp) {
     let ada = app.admin("ada").await;
     let page = ada.open(FIELDS).await;
-    assert_eq!(page.h1(), "Fields");
+    assert_eq!(page.h1(), "Permissions");
+    assert_eq!(page.texts(".tabs a[aria-current=page]"), ["Fields"]);
     for object in Object::ALL {
-        let links = page.all(".tabs a");
+        let links = page.all(".seg a");
         let link = links[object.index()].attr("href").expect("an address");
         let page = ada.open(link).await;
-        let here = page.texts(".tabs a[aria-current=page]");
+        let here = page.texts(".seg a[aria-current=page]");
         assert_eq!(here, [object.plural()]);
         page.section("Added fields")
             .expect("have no fields of your own");

@@ -44,7 +44,8 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
                 "Tasks",
                 "Start",
                 "Insight users",
-                "Fields",
+                "Users",
+                "Permissions",
                 "Audit log",
             ],
         ),
@@ -61,9 +62,10 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
 }
 
 /// Entry, section, path.
-const PAGES: [(&str, &str, &str); 4] = [
+const PAGES: [(&str, &str, &str); 5] = [
     ("Insight users", "Insight users", INSIGHT_USERS),
-    ("Fields", "Permissions", "/settings/permissions/fields"),
+    ("Users", "Permissions", "/settings/users"),
+    ("Permissions", "Permissions", "/settings/permissions/roles"),
     ("Audit log", "Audit log", "/settings/audit-log"),
     ("Product updates", "Product updates", "/product-updates"),
 ];

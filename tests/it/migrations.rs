@@ -254,6 +254,7 @@ async fn the_tables_of_the_code_are_those_of_the_database(backend: Backend) {
         profiles,
         record_changes,
         record_transfers,
+        permission_changes,
         records,
         recovery_codes,
         roles,

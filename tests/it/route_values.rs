@@ -3,15 +3,20 @@
 use diesel::prelude::*;
 use insight::db::Conn;
 use insight::db::types::{
-    AnnouncementId, ExportId, ImportId, InvitationId, SessionId, Slot, SubscriberId,
+    AnnouncementId, ExportId, ImportId, InvitationId, PermissionChangeId, SessionId, Slot,
+    SubscriberId,
 };
-use insight::permissions::{Object, custom_fields};
+use insight::permissions::difference::Difference;
+use insight::permissions::objects::OBJECTS;
+use insight::permissions::sharing_rules::{self, Wanted};
+use insight::permissions::{Change, Level, Object, custom_fields, layouts, profiles, roles};
 use insight::schema::{
-    announcements, exports, imports, invitations, members, sessions, subscribers,
+    announcements, exports, imports, invitations, members, permission_changes, sessions,
+    subscribers,
 };
 
 use crate::app::TestApp;
-use crate::app::people::{Level, Person, Role};
+use crate::app::people::{Level as Session, Person, Role};
 use crate::app::records::called;
 use crate::routes::{MADE_UP, is_of_an_account};
 
@@ -31,7 +36,7 @@ impl Fixture<'_> {
             "object" => "leads".to_owned(),
             "record" => {
                 // An earlier route may have ended the session.
-                admin.start_session(Level::Full);
+                admin.start_session(Session::Full);
                 let name = format!("Lead {number}");
                 let fields = [("name", name.as_str())];
                 admin.make("test/leads", &fields).await.to_string()
@@ -46,7 +51,7 @@ impl Fixture<'_> {
                     .to_string()
             }
             "session" => {
-                let token = app.context().session(user, account, Level::Full);
+                let token = app.context().session(user, account, Session::Full);
                 let hash = token.hash().to_vec();
                 self.id(|conn| {
                     sessions::table
@@ -77,10 +82,69 @@ impl Fixture<'_> {
                 })
                 .to_string()
             }
+            "role" => {
+                let name = called(&format!("Role {number}"));
+                app.set_up(admin, |setup| roles::add(setup, &name, None))
+                    .to_string()
+            }
+            "profile" => {
+                let name = called(&format!("Profile {number}"));
+                app.set_up(admin, |setup| {
+                    profiles::add(setup, &name, &profiles::Matrix::default())
+                })
+                .to_string()
+            }
+            "layout" => {
+                let name = called(&format!("Layout {number}"));
+                app.set_up(admin, |setup| layouts::add(setup, Object::Lead, &name))
+                    .to_string()
+            }
+            "rule" => {
+                let role = called(&format!("Source {number}"));
+                app.set_up(admin, |setup| {
+                    let role = roles::add(setup, &role, None)?;
+                    let wanted = Wanted {
+                        name: called(&format!("Rule {number}")),
+                        object: Some(Object::Lead),
+                        source: role,
+                        source_below: false,
+                        target: role,
+                        target_below: true,
+                        level: Level::Read,
+                        active: true,
+                        ends_at: None,
+                    };
+                    sharing_rules::add(setup, &wanted)
+                })
+                .to_string()
+            }
             "field" => {
                 let label = called(&format!("Field {number}"));
                 app.set_up(admin, |setup| {
                     custom_fields::add(setup, Object::Lead, &label, "text", "")
+                })
+                .to_string()
+            }
+            // Applied, so that the history has it and Review change says so.
+            "change" => {
+                let levels = [Level::None; OBJECTS];
+                let change = Change::SetSharing { levels };
+                self.id(|conn| {
+                    diesel::insert_into(permission_changes::table)
+                        .values((
+                            permission_changes::account_id.eq(account),
+                            permission_changes::proposed_by.eq(member),
+                            permission_changes::proposed_at.eq(app.clock.now()),
+                            permission_changes::change.eq(json(&change)),
+                            permission_changes::sentence.eq("Leads become Private"),
+                            permission_changes::back.eq("/settings/permissions/fields"),
+                            permission_changes::number.eq(1 + *number as i64),
+                            permission_changes::applied_by.eq(member),
+                            permission_changes::applied_at.eq(app.clock.now()),
+                            permission_changes::difference.eq(json(&Difference::default())),
+                        ))
+                        .returning(permission_changes::id)
+                        .get_result::<PermissionChangeId>(conn)
                 })
                 .to_string()
             }
@@ -206,4 +270,8 @@ pub fn parameters(pattern: &str) -> impl Iterator<Item = &str> {
     pattern
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("JSON")
 }

@@ -60,8 +60,8 @@ struct People {
 
 impl People {
     fn add(&mut self, other: &People) {
-        self.owners.add(&other.owners);
-        self.makers.add(&other.makers);
+        self.owners.join(&other.owners);
+        self.makers.join(&other.makers);
     }
 
     /// Those of them whom somebody sees.

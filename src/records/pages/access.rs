@@ -1,5 +1,6 @@
 //! Who has access: every member who sees a record, what they may do with it, and why. For administrators.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use askama::Template;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{desk, number, path_of, shell};
 use crate::access::{Can, Tx, UseRecords};
 use crate::db::types::{MemberId, RoleId, Slot};
+use crate::permissions::change::rule_sentence;
 use crate::permissions::{Action, Because, Grant, Level, Verdict};
 use crate::records::people::{self, People};
 use crate::records::{Desk, Record, find};
@@ -20,6 +22,9 @@ use crate::{Error, Result};
 /// Place in the list: the name by which it is sorted, and the member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Key(String, MemberId);
+
+/// Members up to whom all who see a record are read at once, rather than looked for among everybody.
+const FEW: usize = 500;
 
 #[derive(Template)]
 #[template(path = "records/access.html")]
@@ -41,6 +46,8 @@ struct List {
 
 struct Row {
     name: String,
+    /// Check access for this person.
+    check: String,
     may: String,
     because: Vec<String>,
 }
@@ -72,19 +79,42 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, record: &Record, request: &Request
     let rules = desk.rules().clone();
     let sees = |slot| rules.level(slot, desk.object(), record.people) > Level::None;
     let members = rules.facts().members.iter().filter(|member| member.active);
-    let (mut all, mut seeing) = (0, 0);
+    let mut all = 0;
+    let mut slots = Vec::new();
     for member in members {
         all += 1;
-        seeing += i64::from(sees(member.slot));
+        if sees(member.slot) {
+            slots.push(member.slot);
+        }
     }
+    let seeing = i64::try_from(slots.len()).unwrap_or(i64::MAX);
     let place: Option<Place<Key>> = Place::read(request.query(), "page");
     let back = place.as_ref().is_some_and(|place| place.back);
     let mut after = place
         .as_ref()
         .map(|place| (place.key.0.clone(), place.key.1));
     let mut found = Vec::new();
-    // Members come by name and are looked at in memory, until a page is full.
-    while found.len() <= PAGE {
+    let few = slots.len() <= FEW;
+    if few {
+        let mut some = people::in_order(tx, &slots)?;
+        if let Some((key, member)) = &after {
+            some.retain(|person| {
+                let place = (&person.key, &person.member).cmp(&(key, member));
+                place
+                    == if back {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+            });
+        }
+        if back {
+            some.reverse();
+        }
+        found = some;
+    }
+    // Many come by name and are looked at in memory, until a page is full.
+    while !few && found.len() <= PAGE {
         let some = people::by_name(tx, after.as_ref(), back)?;
         let Some(last) = some.last() else { break };
         after = Some((last.key.clone(), last.member));
@@ -105,6 +135,10 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, record: &Record, request: &Request
         .iter()
         .map(|person| Row {
             name: person.name.clone(),
+            check: format!(
+                "/settings/check-access?member={}&action=read&record={}",
+                person.member, record.id
+            ),
             may: words.may(record, person.slot),
             because: words.because(record, person.slot),
         })
@@ -200,22 +234,9 @@ impl Words<'_> {
                 Some(name(person)),
             ),
             Because::Rule { rule, person } => {
-                let rule = rules.facts().rules.iter().find(|known| known.id == rule);
-                let sentence = rule.map_or_else(String::new, |rule| {
-                    let below = |below| if below { " and below" } else { "" };
-                    let objects = rule.object.map_or_else(|| "records".into(), |o| o.words());
-                    let may = match rule.level {
-                        Level::Write => "can be edited by",
-                        _ => "are visible to",
-                    };
-                    format!(
-                        "Sharing rule {}: {objects} of {}{} {may} {}{}",
-                        rule.name,
-                        self.role(rule.source),
-                        below(rule.source_below),
-                        self.role(rule.target),
-                        below(rule.target_below),
-                    )
+                let sentence = rules.sharing_rule(rule).map_or_else(String::new, |rule| {
+                    let says = rule_sentence(rules.facts(), rule);
+                    format!("Sharing rule {}: {says}", rule.name)
                 });
                 (sentence, Some(name(person)))
             }

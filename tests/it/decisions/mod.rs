@@ -2,6 +2,7 @@
 //! `DECISIONS_SEED=17 cargo test decisions` draws one company again.
 
 mod agree;
+mod changes;
 mod draw;
 mod naive;
 mod pure;

@@ -55,7 +55,7 @@ pub fn bits(ticks: [bool; 6]) -> i16 {
         .fold(0, |bits, tick| bits * 2 + i16::from(*tick))
 }
 
-fn facts(company: &Company) -> Facts {
+pub fn facts(company: &Company) -> Facts {
     Facts {
         roles: company
             .roles

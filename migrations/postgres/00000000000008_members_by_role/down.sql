@@ -1,0 +1,2 @@
+DROP INDEX members_by_profile;
+DROP INDEX members_by_role;
