@@ -105,7 +105,7 @@ fn read(form: &Form, mut lines: Vec<Line>) -> Result<(Vec<Line>, Errors)> {
             typed => typed.parse().ok(),
         };
         if place.is_none() {
-            let id = format!("order.{}", line.key);
+            let id = format!("order-{}", line.key);
             errors.add(
                 id,
                 format!("Type a whole number as the order of {}", line.label),

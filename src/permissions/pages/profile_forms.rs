@@ -295,7 +295,8 @@ pub fn delete(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> 
         profile: profile.id,
         replacement: chosen(replacement)?,
     };
-    match propose(&can, request, change, &path_of(&profile)) {
+    // The profile has no page any more once it is gone.
+    match propose(&can, request, change, Tab::Profiles.path()) {
         Ok(answer) => Ok(answer),
         Err(error) => {
             let errors = refused_at("replacement", error)?;

@@ -157,7 +157,8 @@ pub fn delete(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> 
         role: role.id,
         replacement: chosen(replacement)?,
     };
-    match propose(&can, request, change, &back_to(Some(&role))) {
+    // The role has no page any more once it is gone.
+    match propose(&can, request, change, Tab::Roles.path()) {
         Ok(answer) => Ok(answer),
         Err(error) => delete_page(
             &can,

@@ -180,7 +180,7 @@ impl Page {
 
     /// The document's title.
     pub fn title(&self) -> String {
-        self.texts("title").join(" ")
+        self.texts("head title").join(" ")
     }
 
     /// The one heading of the first level.
