@@ -95,6 +95,12 @@ ids! {
     ExportId;
     /// An import of records: its number.
     ImportId;
+    /// An invoice or credit note.
+    InvoiceId;
+    /// An attempt to be paid.
+    PaymentId;
+    /// A visit to the payment provider's page for cards.
+    CardSetupId;
 }
 
 whole_number! { i32, Integer:
