@@ -108,6 +108,11 @@ whole_number! { i32, Integer:
     Slot;
 }
 
+whole_number! { i32, Integer:
+    /// A calendar day in UTC: days since 1970-01-01.
+    Day;
+}
+
 impl Slot {
     /// Place in a list by slot.
     pub fn index(self) -> usize {

@@ -43,6 +43,8 @@ pub struct Frame {
     pub name: String,
     pub menu: Vec<MenuGroup>,
     pub crumbs: Vec<Crumb>,
+    /// The account has not paid: where that can be put right, for those who may; "" for the others.
+    pub read_only: Option<&'static str>,
 }
 
 /// A headed list in the side menu.
