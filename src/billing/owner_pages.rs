@@ -156,6 +156,9 @@ fn change_page(
 
 /// `GET /billing/account-owner/change?owner=…`: what it means, and the button.
 pub fn ask(can: Can<ManageBilling>, request: &Request) -> Result<Answer> {
+    if request.query().pairs().is_empty() {
+        return Ok(Answer::see_other(OWNER));
+    }
     let typed = request.query().one(CHOICE)?;
     match chosen(&can, typed)? {
         Ok(people) => Answer::page(&change_page(&can, request, people, Errors::new())?),

@@ -248,6 +248,9 @@ fn control(why: &str) -> &'static str {
 /// `GET /billing/plan/order?plan=…&seats=…`: what it costs, before anything is changed.
 pub fn review(can: Can<ManageBilling>, request: &Request) -> Result<Answer> {
     let form = request.query();
+    if form.pairs().is_empty() {
+        return Ok(Answer::see_other(PLAN));
+    }
     let (plan, seats) = (form.one("plan")?, typed_seats(form)?);
     match can.read(|tx| order::ask(tx, plan, seats)) {
         Ok(quote) => Answer::page(&order_page(&can, request, quote, false, Errors::new())?),

@@ -192,4 +192,4 @@ CREATE TRIGGER invoices_stay BEFORE DELETE ON invoices FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER invoices_no_truncate BEFORE TRUNCATE ON invoices FOR EACH STATEMENT EXECUTE FUNCTION refuse_issued();
 
 -- The page Insight users says how many seats are used.
-CREATE TRIGGER seats_changed AFTER UPDATE OF plan, seats ON billing FOR EACH ROW EXECUTE FUNCTION people_changed();
+CREATE TRIGGER seats_changed AFTER UPDATE OF plan, seats, next_plan, next_seats ON billing FOR EACH ROW EXECUTE FUNCTION people_changed();

@@ -190,7 +190,7 @@ BEGIN
 END;
 
 -- The page Insight users says how many seats are used.
-CREATE TRIGGER seats_changed AFTER UPDATE OF plan, seats ON billing
+CREATE TRIGGER seats_changed AFTER UPDATE OF plan, seats, next_plan, next_seats ON billing
 BEGIN
   UPDATE accounts SET people_version = people_version + 1 WHERE id = NEW.account_id;
 END;

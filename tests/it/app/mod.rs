@@ -18,6 +18,7 @@ pub mod records;
 pub mod rules;
 pub mod smtp;
 pub mod steps;
+pub mod stripe;
 
 pub mod wait;
 
