@@ -215,7 +215,9 @@ impl StripeSettings {
         let secret = |name: &str| {
             let said = env.optional(name)?;
             said.ok_or_else(|| {
-                ConfigError(format!("{name} is missing: INSIGHT_PAYMENTS=stripe needs it."))
+                ConfigError(format!(
+                    "{name} is missing: INSIGHT_PAYMENTS=stripe needs it."
+                ))
             })
         };
         let api: Url = env.parsed("INSIGHT_STRIPE_URL", "https://api.stripe.com", "a URL")?;

@@ -202,7 +202,13 @@ impl Query for OfSession {
     type SqlType = (
         (BigInt, Integer, BigInt, BigInt, Text),
         (BigInt, Text, Text, Bool, Text, Text),
-        (BigInt, Text, Nullable<BigInt>, (BigInt, BigInt), (Bool, Bool)),
+        (
+            BigInt,
+            Text,
+            Nullable<BigInt>,
+            (BigInt, BigInt),
+            (Bool, Bool),
+        ),
         (BigInt, Integer, Bool, Bool, Bool),
     );
 }

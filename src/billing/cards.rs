@@ -262,10 +262,27 @@ fn keep(tx: &mut Tx<System>, setup: &Setup, new: ProviderCard) -> Result<Option<
     if !end(tx, setup, "done")? {
         return load(tx, account);
     }
+    let asked_by: String = setups::table
+        .filter(setups::id.eq(setup.id))
+        .select(setups::asked_by)
+        .first(tx.conn())?;
+    put(tx, account, &setup.provider, &new, asked_by)?;
+    load(tx, account)
+}
+
+/// Puts a card on file in the place of the one that is there, and has it tried for what is unpaid. The account is
+/// locked.
+pub fn put<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    provider: &str,
+    new: &ProviderCard,
+    asked_by: String,
+) -> Result<()> {
     let before = load(tx, account)?;
     let now = tx.now();
     let values = (
-        table::provider.eq(&setup.provider),
+        table::provider.eq(provider),
         table::token.eq(&new.token),
         table::brand.eq(&new.brand),
         table::last4.eq(&new.last4),
@@ -283,14 +300,10 @@ fn keep(tx: &mut Tx<System>, setup: &Setup, new: ProviderCard) -> Result<Option<
     let event = Event::CardUpdated {
         before: before.map(|card| card.words()).unwrap_or_default(),
         after: card.as_ref().map(Card::words).unwrap_or_default(),
-        asked_by: setups::table
-            .filter(setups::id.eq(setup.id))
-            .select(setups::asked_by)
-            .first(tx.conn())?,
+        asked_by,
     };
     audit::record(tx, account, &event)?;
-    dunning::try_again(tx, account)?;
-    Ok(card)
+    dunning::try_again(tx, account)
 }
 
 /// Looks after the visits that are due, and those that somebody waits for.

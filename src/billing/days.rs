@@ -96,7 +96,10 @@ impl Day {
 
     /// Year and month, for comparing with the expiry of a card.
     pub fn month(self) -> (i32, i32) {
-        (i32::from(self.date().year()), i32::from(self.date().month()))
+        (
+            i32::from(self.date().year()),
+            i32::from(self.date().month()),
+        )
     }
 
     /// This day and `last`: "3 Nov – 2 Dec 2026".
@@ -120,8 +123,13 @@ mod tests {
     #[test]
     fn the_last_day_of_a_month_comes_back() {
         let anchor = day(2026, 1, 31);
-        let starts: Vec<String> = (0..4).map(|n| anchor.period(Every::Month, n).show()).collect();
-        assert_eq!(starts, ["31 Jan 2026", "28 Feb 2026", "31 Mar 2026", "30 Apr 2026"]);
+        let starts: Vec<String> = (0..4)
+            .map(|n| anchor.period(Every::Month, n).show())
+            .collect();
+        assert_eq!(
+            starts,
+            ["31 Jan 2026", "28 Feb 2026", "31 Mar 2026", "30 Apr 2026"]
+        );
         let leap = day(2028, 2, 29);
         assert_eq!(leap.period(Every::Year, 1).show(), "28 Feb 2029");
         assert_eq!(leap.period(Every::Year, 4).show(), "29 Feb 2032");
@@ -132,8 +140,14 @@ mod tests {
         assert_eq!(Day::of(Timestamp(0)).show(), "1 Jan 1970");
         assert_eq!(Day::of(Timestamp(-1)).show(), "31 Dec 1969");
         assert_eq!(Day::of(day(2026, 11, 3).begins()), day(2026, 11, 3));
-        assert_eq!(day(2026, 11, 3).through(day(2026, 12, 2)), "3 Nov – 2 Dec 2026");
-        assert_eq!(day(2026, 12, 3).through(day(2027, 1, 2)), "3 Dec 2026 – 2 Jan 2027");
+        assert_eq!(
+            day(2026, 11, 3).through(day(2026, 12, 2)),
+            "3 Nov – 2 Dec 2026"
+        );
+        assert_eq!(
+            day(2026, 12, 3).through(day(2027, 1, 2)),
+            "3 Dec 2026 – 2 Jan 2027"
+        );
         assert_eq!(day(2026, 11, 3).until(day(2026, 12, 3)), 30);
     }
 }

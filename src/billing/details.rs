@@ -93,7 +93,9 @@ pub fn recipients<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<Vec<(S
         found.push((name, Email::parse(&email).map_err(Error::internal)?));
     }
     if let Ok(email) = Email::parse(&contact)
-        && !found.iter().any(|(_, known)| known.as_str() == email.as_str())
+        && !found
+            .iter()
+            .any(|(_, known)| known.as_str() == email.as_str())
     {
         found.push((String::new(), email));
     }
@@ -108,7 +110,10 @@ pub fn check(typed: &Details) -> Result<Details, Errors> {
         let value = value.trim();
         if value.chars().count() > most {
             errors.add(id, format!("Use at most {most} characters."));
-        } else if value.chars().any(|c| c.is_control() && !(lines && c == '\n')) {
+        } else if value
+            .chars()
+            .any(|c| c.is_control() && !(lines && c == '\n'))
+        {
             errors.add(id, "Leave out control characters.");
         } else if value.lines().count() > 6 {
             errors.add(id, "Use at most 6 lines.");
@@ -157,7 +162,10 @@ const VAT: &[(&str, &[&str])] = &[
     ("AT", &["U99999999"]),
     ("BE", &["9999999999"]),
     ("BG", &["999999999", "9999999999"]),
-    ("CHE", &["999999999", "999999999MWST", "999999999TVA", "999999999IVA"]),
+    (
+        "CHE",
+        &["999999999", "999999999MWST", "999999999TVA", "999999999IVA"],
+    ),
     ("CY", &["99999999a"]),
     ("CZ", &["99999999", "999999999", "9999999999"]),
     ("DE", &["999999999"]),
@@ -181,7 +189,20 @@ const VAT: &[(&str, &[&str])] = &[
     ("NO", &["999999999", "999999999MVA"]),
     ("PL", &["9999999999"]),
     ("PT", &["999999999"]),
-    ("RO", &["99", "999", "9999", "99999", "999999", "9999999", "99999999", "999999999", "9999999999"]),
+    (
+        "RO",
+        &[
+            "99",
+            "999",
+            "9999",
+            "99999",
+            "999999",
+            "9999999",
+            "99999999",
+            "999999999",
+            "9999999999",
+        ],
+    ),
     ("SE", &["999999999999"]),
     ("SI", &["99999999"]),
     ("SK", &["9999999999"]),
@@ -214,7 +235,9 @@ fn vat_problem(number: &str) -> Option<String> {
         .zip("123456789012".chars())
         .map(|(shape, digit)| if shape == '9' { digit } else { shape })
         .collect::<String>();
-    Some(format!("A VAT number of {code} looks like {code}{example}."))
+    Some(format!(
+        "A VAT number of {code} looks like {code}{example}."
+    ))
 }
 
 fn fits(text: &str, shape: &str) -> bool {
@@ -231,6 +254,11 @@ fn fits(text: &str, shape: &str) -> bool {
 pub fn save(tx: &mut Tx<ManageBilling>, to: &Details) -> Result<()> {
     tx.lock_account()?;
     let account = tx.account();
+    save_in(tx, account, to)
+}
+
+/// The same for any account, which is locked.
+pub fn save_in<P: Proof>(tx: &mut Tx<P>, account: AccountId, to: &Details) -> Result<()> {
     let from = load(tx, account)?;
     let changes: Vec<Change> = [
         ("Company", &from.company, &to.company),
@@ -267,14 +295,30 @@ mod tests {
     #[test]
     fn the_shape_of_a_vat_number_is_checked() {
         for right in [
-            "", "DE123456789", "ATU12345678", "NO912345678MVA", "NL123456789B01", "FRXX123456789", "CHE123456789MWST",
-            "US12345", "ESX1234567X", "IE1234567AB",
+            "",
+            "DE123456789",
+            "ATU12345678",
+            "NO912345678MVA",
+            "NL123456789B01",
+            "FRXX123456789",
+            "CHE123456789MWST",
+            "US12345",
+            "ESX1234567X",
+            "IE1234567AB",
         ] {
             assert_eq!(vat_problem(right), None, "{right}");
         }
         for wrong in [
-            "123456789", "DE12345678", "DE1234567890", "DEX23456789", "AT12345678", "NO91234567", "É1234567", "D",
-            "US1", "FR12345678",
+            "123456789",
+            "DE12345678",
+            "DE1234567890",
+            "DEX23456789",
+            "AT12345678",
+            "NO91234567",
+            "É1234567",
+            "D",
+            "US1",
+            "FR12345678",
         ] {
             assert!(vat_problem(wrong).is_some(), "{wrong}");
         }

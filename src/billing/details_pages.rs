@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::details::{self, Details};
 use super::INVOICES;
+use super::details::{self, Details};
 use crate::Result;
 use crate::access::{Can, ManageBilling};
 use crate::web::answer::Answer;

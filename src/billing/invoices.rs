@@ -185,13 +185,23 @@ type Row = (
 );
 
 type Columns = (
-    (table::id, table::account_id, table::content, table::issued_day),
+    (
+        table::id,
+        table::account_id,
+        table::content,
+        table::issued_day,
+    ),
     (table::state, table::attempts, table::reason),
     (table::failed_at, table::attempt_at, table::paid_at),
 );
 
 const COLUMNS: Columns = (
-    (table::id, table::account_id, table::content, table::issued_day),
+    (
+        table::id,
+        table::account_id,
+        table::content,
+        table::issued_day,
+    ),
     (table::state, table::attempts, table::reason),
     (table::failed_at, table::attempt_at, table::paid_at),
 );
@@ -497,7 +507,10 @@ mod tests {
         };
         let lines = [line(333), line(333)];
         let sums = Sums::of(&lines, 2_500, 0);
-        assert_eq!((sums.net, sums.tax, sums.total, sums.due), (666, 167, 833, 833));
+        assert_eq!(
+            (sums.net, sums.tax, sums.total, sums.due),
+            (666, 167, 833, 833)
+        );
         let sums = Sums::of(&lines, 0, 1_000);
         assert_eq!((sums.credit, sums.due), (666, 0));
         assert_eq!(percent(2_500), "25 %");

@@ -100,7 +100,14 @@ pub(super) fn issued<P: Proof>(tx: &mut Tx<P>, invoice: &Invoice) -> Result<()> 
     };
     let subject = format!("{title} {number} for {account}");
     let kind = "invoice";
-    to_both(tx, invoice.account, kind, &subject, &lines, Some(&attachment))
+    to_both(
+        tx,
+        invoice.account,
+        kind,
+        &subject,
+        &lines,
+        Some(&attachment),
+    )
 }
 
 /// A payment failed, and is tried again or not.
@@ -125,7 +132,14 @@ pub(super) fn payment_failed<P: Proof>(
         None => "It is not tried again by itself. Replace the card or pay now:".into(),
     });
     let subject = format!("The payment of invoice {number} failed");
-    to_both(tx, invoice.account, "payment-failed", &subject, &lines, None)
+    to_both(
+        tx,
+        invoice.account,
+        "payment-failed",
+        &subject,
+        &lines,
+        None,
+    )
 }
 
 /// The account is read-only from now on.

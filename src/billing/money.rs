@@ -88,7 +88,10 @@ pub fn decimal(text: &str, digits: u32) -> Option<i64> {
 
 /// `amount` × `part` ÷ `whole`, rounded half away from zero to the minor unit. `whole` is positive.
 pub fn share(amount: i64, part: i64, whole: i64) -> i64 {
-    let (exact, whole) = (i128::from(amount) * i128::from(part), i128::from(whole.max(1)));
+    let (exact, whole) = (
+        i128::from(amount) * i128::from(part),
+        i128::from(whole.max(1)),
+    );
     let rounded = (exact.abs() * 2 + whole) / (whole * 2);
     i64::try_from(rounded * exact.signum()).unwrap_or(i64::MAX)
 }

@@ -6,9 +6,9 @@ use super::money::share;
 use super::plans::{MOST_SEATS, Plan, Plans};
 use super::subscription::{self, Period, Subscription};
 use super::{read_only, renewal, seats};
-use crate::access::{InAccount, ManageBilling, Tx};
+use crate::access::{InAccount, ManageBilling, Proof, Tx};
 use crate::audit::{self, Change, Event};
-use crate::db::types::Day;
+use crate::db::types::{AccountId, Day};
 use crate::{Error, Result};
 
 /// When a change comes into force.
@@ -90,7 +90,11 @@ pub fn quote(
             if same_terms {
                 // Whatever was to change at the renewal does not.
                 after.next = None;
-                let when = if now.next.is_some() { When::Now } else { When::Already };
+                let when = if now.next.is_some() {
+                    When::Now
+                } else {
+                    When::Already
+                };
                 (when, vec![])
             } else if at_once {
                 if same_plan {
@@ -203,6 +207,16 @@ fn more_seats(now: &Subscription, more: i64, period: Period, today: Day) -> Vec<
 /// What a change would mean now.
 pub fn ask<P: InAccount>(tx: &mut Tx<P>, plan: &str, seats: i64) -> Result<Quote> {
     let account = tx.account();
+    ask_in(tx, account, plan, seats)
+}
+
+/// The same for any account.
+pub fn ask_in<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    plan: &str,
+    seats: i64,
+) -> Result<Quote> {
     let plans = tx.app().config.plans.clone();
     let today = Day::of(tx.now());
     let wanted = plans
@@ -240,9 +254,20 @@ pub fn place(
 ) -> Result<Option<Quote>> {
     tx.lock_account()?;
     let account = tx.account();
+    place_in(tx, account, plan, seats, Some((version, due)))
+}
+
+/// The same for any account, which is locked. `seen`: version and sum that were reviewed.
+pub fn place_in<P: Proof>(
+    tx: &mut Tx<P>,
+    account: AccountId,
+    plan: &str,
+    seats: i64,
+    seen: Option<(i64, i64)>,
+) -> Result<Option<Quote>> {
     renewal::renew(tx, account)?;
-    let quote = ask(tx, plan, seats)?;
-    if quote.version != version || quote.sums.due != due {
+    let quote = ask_in(tx, account, plan, seats)?;
+    if seen.is_some_and(|seen| seen != (quote.version, quote.sums.due)) {
         return Ok(None);
     }
     if quote.sums.due > 0 && super::cards::load(tx, account)?.is_none() {

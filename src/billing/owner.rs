@@ -31,7 +31,12 @@ pub fn load<P: Proof>(
         )
         .inner_join(users::table.on(users::id.eq(members::user_id)))
         .filter(accounts::id.eq(account))
-        .select((members::id, users::name, users::email, accounts::owner_since))
+        .select((
+            members::id,
+            users::name,
+            users::email,
+            accounts::owner_since,
+        ))
         .first(tx.conn())
         .optional()?;
     Ok(row.map(|(member, name, email, since)| {
@@ -108,11 +113,7 @@ pub fn person<P: InAccount>(tx: &mut Tx<P>, member: MemberId) -> Result<Option<P
 
 /// Makes another member the owner. `seen` is the owner whom the person who asks saw: a change in between is told
 /// instead of overwritten.
-pub fn change(
-    tx: &mut Tx<ManageBilling>,
-    seen: Option<MemberId>,
-    to: MemberId,
-) -> Result<Person> {
+pub fn change(tx: &mut Tx<ManageBilling>, seen: Option<MemberId>, to: MemberId) -> Result<Person> {
     tx.lock_account()?;
     let account = tx.account();
     let before = load(tx, account)?.map(|(person, _)| person);

@@ -121,8 +121,13 @@ fn chosen(
     can.read(|tx| {
         let account = tx.account();
         let before = owner::load(tx, account)?.map(|(person, _)| person);
-        if before.as_ref().is_some_and(|person| person.member == member) {
-            return Ok(Err("That member is the account owner already. Choose another one."));
+        if before
+            .as_ref()
+            .is_some_and(|person| person.member == member)
+        {
+            return Ok(Err(
+                "That member is the account owner already. Choose another one.",
+            ));
         }
         Ok(owner::person(tx, member)?
             .map(|after| (before, after))

@@ -9,8 +9,8 @@ use super::dunning;
 use super::invoices::{self, Invoice};
 use super::providers::{Charge, Charged, Progress, random_name};
 use crate::access::{Proof, System, Tx};
-use crate::db::types::{AccountId, InvoiceId, PaymentId, Timestamp};
 use crate::db;
+use crate::db::types::{AccountId, InvoiceId, PaymentId, Timestamp};
 use crate::schema::{billing, payments as table};
 use crate::{App, Error, Result, on_each};
 
@@ -62,14 +62,24 @@ type Columns = (
     (table::id, table::account_id, table::invoice_id, table::key),
     (table::provider, table::customer, table::token, table::card),
     (table::amount, table::currency, table::present),
-    (table::state, table::reference, table::url, table::created_at),
+    (
+        table::state,
+        table::reference,
+        table::url,
+        table::created_at,
+    ),
 );
 
 const COLUMNS: Columns = (
     (table::id, table::account_id, table::invoice_id, table::key),
     (table::provider, table::customer, table::token, table::card),
     (table::amount, table::currency, table::present),
-    (table::state, table::reference, table::url, table::created_at),
+    (
+        table::state,
+        table::reference,
+        table::url,
+        table::created_at,
+    ),
 );
 
 impl From<Row> for Attempt {
@@ -263,7 +273,10 @@ pub fn finish<P: Proof>(
             if invoice.state.payable() {
                 dunning::paid(tx, &invoice, &attempt.card)?;
             } else {
-                tracing::error!(payment = id.0, "an invoice was paid for twice; it becomes credit");
+                tracing::error!(
+                    payment = id.0,
+                    "an invoice was paid for twice; it becomes credit"
+                );
                 diesel::update(billing::table.filter(billing::account_id.eq(account)))
                     .set(billing::credit.eq(billing::credit + attempt.amount))
                     .execute(tx.conn())?;

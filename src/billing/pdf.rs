@@ -113,7 +113,10 @@ const PLAIN: Style = Style {
     bold: false,
     faint: false,
 };
-const STRONG: Style = Style { bold: true, ..PLAIN };
+const STRONG: Style = Style {
+    bold: true,
+    ..PLAIN
+};
 const LABEL: Style = Style {
     size: SMALL,
     faint: true,
@@ -136,8 +139,14 @@ impl Pen<'_, '_> {
         }));
         let font = self.face(style).font.clone();
         let at = Point::from_xy(x, y);
-        self.surface
-            .draw_text(at, font, style.size, text, false, TextDirection::LeftToRight);
+        self.surface.draw_text(
+            at,
+            font,
+            style.size,
+            text,
+            false,
+            TextDirection::LeftToRight,
+        );
         self.surface.end_tagged();
         id
     }
@@ -238,7 +247,13 @@ fn head(pen: &mut Pen, tree: &mut TagTree, content: &Content) -> f32 {
     let from = 112.0;
     let buyer = &content.buyer;
     let y = pen.paragraph(tree, (MARGIN, from), half, LABEL, &["To".into()]);
-    let y = pen.paragraph(tree, (MARGIN, y), half, STRONG, std::slice::from_ref(&buyer.name));
+    let y = pen.paragraph(
+        tree,
+        (MARGIN, y),
+        half,
+        STRONG,
+        std::slice::from_ref(&buyer.name),
+    );
     let mut lines = buyer.address.clone();
     lines.extend(vat(&buyer.vat_number));
     let left = pen.paragraph(tree, (MARGIN, y), half, PLAIN, &lines);
@@ -246,7 +261,13 @@ fn head(pen: &mut Pen, tree: &mut TagTree, content: &Content) -> f32 {
     let sender = &content.sender;
     let width = RIGHT - MIDDLE;
     let y = pen.paragraph(tree, (MIDDLE, from), width, LABEL, &["From".into()]);
-    let y = pen.paragraph(tree, (MIDDLE, y), width, STRONG, std::slice::from_ref(&sender.name));
+    let y = pen.paragraph(
+        tree,
+        (MIDDLE, y),
+        width,
+        STRONG,
+        std::slice::from_ref(&sender.name),
+    );
     let mut lines = sender.address.clone();
     lines.extend(vat(&sender.vat_number));
     lines.push(sender.contact.clone());

@@ -99,7 +99,9 @@ impl PlanPage {
 
     fn least(&self) -> String {
         match (self.seats.used(), self.seats.invited) {
-            (used, 0) => format!("At least {used}, the members there are. A plan without charge needs none."),
+            (used, 0) => {
+                format!("At least {used}, the members there are. A plan without charge needs none.")
+            }
             (used, _) => format!(
                 "At least {used}, the members and open invitations there are. A plan without charge needs none."
             ),
@@ -218,7 +220,11 @@ fn order_page(
     moved: bool,
     errors: Errors,
 ) -> Result<OrderPage> {
-    let trail = [("Billing & Account", ""), ("Plan", PLAN), ("Review order", "")];
+    let trail = [
+        ("Billing & Account", ""),
+        ("Plan", PLAN),
+        ("Review order", ""),
+    ];
     let (before, card) = can.read(|tx| {
         let account = tx.account();
         Ok((subscription::load(tx, account)?, cards::load(tx, account)?))

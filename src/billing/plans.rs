@@ -133,7 +133,9 @@ impl Plans {
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if !good_key {
-                return Err(format!("the key \"{key}\" must be small letters, digits and hyphens"));
+                return Err(format!(
+                    "the key \"{key}\" must be small letters, digits and hyphens"
+                ));
             }
             if plans.iter().any(|known| known.key == key) {
                 return Err(format!("the plan \"{key}\" stands twice"));
@@ -141,9 +143,13 @@ impl Plans {
             let seat_price = currency
                 .read(&plan.seat_price)
                 .filter(|price| *price <= 100_000_000)
-                .ok_or_else(|| format!("seat_price of \"{key}\" must be a number like \"12.00\""))?;
+                .ok_or_else(|| {
+                    format!("seat_price of \"{key}\" must be a number like \"12.00\"")
+                })?;
             if plan.seats.is_some_and(|n| !(1..=MOST_SEATS).contains(&n)) {
-                return Err(format!("seats of \"{key}\" must be between 1 and {MOST_SEATS}"));
+                return Err(format!(
+                    "seats of \"{key}\" must be between 1 and {MOST_SEATS}"
+                ));
             }
             plans.push(Plan {
                 key,
@@ -155,7 +161,9 @@ impl Plans {
         }
         match plans.first() {
             Some(first) if first.is_free() => {}
-            _ => return Err("the first plan must cost nothing: every account begins with it".into()),
+            _ => {
+                return Err("the first plan must cost nothing: every account begins with it".into());
+            }
         }
         Ok(Plans {
             currency,

@@ -88,11 +88,7 @@ pub fn renew<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<usize> {
 }
 
 /// Moves a subscription into its next period; gives what that costs.
-fn step<P: Proof>(
-    tx: &Tx<P>,
-    subscription: &mut Subscription,
-    period: Period,
-) -> Option<Line> {
+fn step<P: Proof>(tx: &Tx<P>, subscription: &mut Subscription, period: Period) -> Option<Line> {
     let plans = &tx.app().config.plans;
     let every = subscription.every;
     let (key, seats) = subscription

@@ -3,10 +3,10 @@
 
 use askama::Template;
 
+use super::INVOICES;
 use super::cards::{self, Setup};
 use super::payments::{self, Attempt};
 use super::providers::sandbox::{self, Behaviour, NAME, NUMBERS};
-use super::INVOICES;
 use crate::access::{Can, ManageBilling};
 use crate::db::types::{CardSetupId, Day, PaymentId};
 use crate::web::answer::Answer;
@@ -89,7 +89,10 @@ pub fn take(can: Can<ManageBilling>, request: &Request) -> Result<Answer> {
     }
     let check = form.one("cvc")?.trim();
     if !matches!(check.len(), 3 | 4) || !check.bytes().all(|b| b.is_ascii_digit()) {
-        errors.add("cvc", "Type the three digits on the back; any three will do.");
+        errors.add(
+            "cvc",
+            "Type the three digits on the back; any three will do.",
+        );
     }
     let (Some(card), Some(expires), true) = (card, expires, errors.is_empty()) else {
         return Answer::refused(&card_page(&can, request, setup.id, errors));

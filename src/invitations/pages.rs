@@ -4,8 +4,8 @@ use askama::Template;
 
 use super::{A_DAY, AT_ONCE, Invitation, Outcome, choices, invite};
 use crate::access::{Can, ManageMembers, PlatformRoles};
-use crate::billing;
 use crate::accounts::Grants;
+use crate::billing;
 use crate::credentials::email::Email;
 use crate::credentials::names::PersonName;
 use crate::db::types::{ProfileId, RoleId, Timestamp};

@@ -148,10 +148,8 @@ fn build(config: &Config, mail: &Claimed, file: Option<Vec<u8>>) -> Result<Messa
         // Vacation notices and ticket systems leave such messages alone (RFC 3834).
         builder = builder.header(AutoSubmitted);
     }
-    let words = MultiPart::alternative_plain_html(
-        mail.content.text.clone(),
-        mail.content.html.clone(),
-    );
+    let words =
+        MultiPart::alternative_plain_html(mail.content.text.clone(), mail.content.html.clone());
     let whole = match (&mail.content.attachment, file) {
         (Some(attachment), Some(bytes)) => {
             let kind = ContentType::parse(&attachment.mime).map_err(Error::internal)?;

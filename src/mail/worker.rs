@@ -34,11 +34,7 @@ pub struct Hooks {
 }
 
 /// Runs until `stop` says so; a conversation under way is finished first.
-pub async fn run(
-    app: Arc<App>,
-    hooks: Hooks,
-    mut stop: watch::Receiver<bool>,
-) -> Result<()> {
+pub async fn run(app: Arc<App>, hooks: Hooks, mut stop: watch::Receiver<bool>) -> Result<()> {
     let transport = Arc::new(Transport::open(&app.config)?);
     let mut under_way = FuturesUnordered::new();
     let mut stopping = *stop.borrow();

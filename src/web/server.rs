@@ -214,10 +214,9 @@ async fn handle(
     let status = answer.status;
     let policy = policy(&nonce, answer.form_target.as_deref());
     let mut response = write(&app, answer, &session, &id);
-    response.headers_mut().insert(
-        header::CONTENT_SECURITY_POLICY,
-        header_value(&policy),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, header_value(&policy));
     let route = match goal {
         Goal::Route(route) => route.path,
         Goal::WrongMethod(_) | Goal::Nothing => "none",

@@ -25,7 +25,10 @@ async fn cards_that_pay_are_kept_by_brand_and_last_digits(app: TestApp) {
     assert_eq!(page.flash(), "Visa ending in 4242 is the card on file.");
     page.expect("08/2030");
     let page = ada.give_card("5555 5555 5555 4444").await;
-    assert_eq!(page.flash(), "Mastercard ending in 4444 is the card on file.");
+    assert_eq!(
+        page.flash(),
+        "Mastercard ending in 4444 is the card on file."
+    );
     ada.order("Team", "2").await;
     app.bill();
     assert_eq!(app.invoices(ada.account()), ["1 invoice paid 2400"]);
@@ -39,7 +42,10 @@ async fn a_card_that_is_declined_on_the_page_changes_nothing(app: TestApp) {
     let ada = app.admin("ada").await;
     let page = ada.give_card("4000 0000 0000 0002").await;
     page.expect_status(422);
-    assert_eq!(page.errors(), ["The card was declined. Type another number."]);
+    assert_eq!(
+        page.errors(),
+        ["The card was declined. Type another number."]
+    );
     ada.open(INVOICES).await.expect("There is no card on file.");
     // The page is open still.
     let page = page
@@ -122,9 +128,15 @@ async fn no_part_of_a_number_is_kept_but_the_last_four(app: TestApp) {
         let digits: String = number.split(' ').collect();
         assert!(!rows.contains(&digits), "{number} is in the database");
         assert!(!rows.contains(number), "{number} is in the database");
-        assert!(!rows.contains(&digits[6..]), "a part of {number} is in the database");
+        assert!(
+            !rows.contains(&digits[6..]),
+            "a part of {number} is in the database"
+        );
     }
-    assert!(!rows.contains("'123'"), "the security code is in the database");
+    assert!(
+        !rows.contains("'123'"),
+        "the security code is in the database"
+    );
 }
 
 async fn wrong_input_is_refused_and_forgotten(app: TestApp) {
@@ -133,7 +145,12 @@ async fn wrong_input_is_refused_and_forgotten(app: TestApp) {
     let page = page.press("Continue to the payment provider").await;
     let before = everything(&app);
     for (number, expiry, code, says) in [
-        ("4242 4242 4242 4243", "08/30", "123", "Type one of the test numbers"),
+        (
+            "4242 4242 4242 4243",
+            "08/30",
+            "123",
+            "Type one of the test numbers",
+        ),
         ("", "08/30", "123", "Type one of the test numbers"),
         (PAYS, "02/26", "123", "The card has expired."),
         (PAYS, "13/30", "123", "Type month and year"),
@@ -158,12 +175,15 @@ async fn a_card_about_to_expire_is_pointed_out(app: TestApp) {
     let ada = app.admin("ada").await;
     ada.give_card(PAYS).await.expect_not("expires soon");
     let expires = |year: i32, month: i32| {
-        app.sql(&format!("UPDATE cards SET exp_year = {year}, exp_month = {month}"))
-            .expect("changes the card");
+        app.sql(&format!(
+            "UPDATE cards SET exp_year = {year}, exp_month = {month}"
+        ))
+        .expect("changes the card");
     };
     expires(2026, 4);
     let page = ada.open(INVOICES).await;
-    page.expect("The card on file expires soon.").expect("Expires soon");
+    page.expect("The card on file expires soon.")
+        .expect("Expires soon");
     expires(2026, 2);
     let page = ada.open(INVOICES).await;
     page.expect("The card on file has expired.");

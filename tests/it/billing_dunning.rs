@@ -106,7 +106,8 @@ async fn a_read_only_account_reads_exports_takes_away_and_pays(app: TestApp) {
             .replace("{record}", "1");
         let page = ada.post(&path, &[("name", "x")]).await;
         page.expect_status(403);
-        page.expect("This account is read-only").expect("Invoices and Payments");
+        page.expect("This account is read-only")
+            .expect("Invoices and Payments");
     }
     assert_eq!(everything(&app), before);
     // What goes on is what this list says, and nothing else.
@@ -114,7 +115,11 @@ async fn a_read_only_account_reads_exports_takes_away_and_pays(app: TestApp) {
         .iter()
         .filter(|r| r.method == Method::Post && !r.stops_when_read_only)
         .map(|r| r.path)
-        .filter(|path| path.starts_with("/{environment}") || path.starts_with("/shared") || path.starts_with("/settings"))
+        .filter(|path| {
+            path.starts_with("/{environment}")
+                || path.starts_with("/shared")
+                || path.starts_with("/settings")
+        })
         .collect();
     assert_eq!(
         goes_on,
@@ -130,13 +135,17 @@ async fn a_read_only_account_reads_exports_takes_away_and_pays(app: TestApp) {
     let records = ada.open("/test/records/leads").await;
     records.expect("Lead one");
     let invitation = app.number("SELECT max(id) FROM invitations");
-    ada.post(&format!("{INSIGHT_USERS}/invitations/{invitation}/revoke"), &[])
-        .await
-        .expect_redirect(INSIGHT_USERS);
+    ada.post(
+        &format!("{INSIGHT_USERS}/invitations/{invitation}/revoke"),
+        &[],
+    )
+    .await
+    .expect_redirect(INSIGHT_USERS);
 
     // The owner, who is no administrator, pays; then everything goes on.
     let page = owner.open(INVOICES).await;
-    page.expect("it is not tried again by itself").expect("Overdue");
+    page.expect("it is not tried again by itself")
+        .expect("Overdue");
     owner.give_card(PAYS).await;
     app.bill();
     assert_eq!(app.invoices(account), ["1 invoice paid 6000"]);
@@ -172,10 +181,15 @@ async fn after_read_only_a_new_period_begins_when_it_is_paid(app: TestApp) {
         ["1 invoice paid 6000", "2 invoice paid 6000"]
     );
     // From the day of the payment, 12 May 2026.
-    ada.open(INVOICES).await.expect("5 seats, 12 May – 11 Jun 2026");
+    ada.open(INVOICES)
+        .await
+        .expect("5 seats, 12 May – 11 Jun 2026");
     app.forward(DAY * 31);
     app.bill();
-    ada.again().open(INVOICES).await.expect("5 seats, 12 Jun – 11 Jul 2026");
+    ada.again()
+        .open(INVOICES)
+        .await
+        .expect("5 seats, 12 Jun – 11 Jul 2026");
 }
 
 async fn without_a_card_the_same_happens(app: TestApp) {
@@ -187,7 +201,8 @@ async fn without_a_card_the_same_happens(app: TestApp) {
     app.forward(DAY * 31);
     app.bill();
     let page = ada.again().open(INVOICES).await;
-    page.expect("There is no card to charge.").expect("Payment failed");
+    page.expect("There is no card to charge.")
+        .expect("Payment failed");
     app.days(7);
     assert_eq!(
         app.invoices(ada.account()),
@@ -198,17 +213,33 @@ async fn without_a_card_the_same_happens(app: TestApp) {
 async fn pay_now_does_not_count_as_an_attempt(app: TestApp) {
     let ada = declined(&app).await;
     for _ in 0..5 {
-        let page = ada.open(INVOICES).await.section("Invoices").press("Pay now").await;
+        let page = ada
+            .open(INVOICES)
+            .await
+            .section("Invoices")
+            .press("Pay now")
+            .await;
         page.press("Pay now").await.expect_status(422);
     }
-    assert_eq!(app.number("SELECT CAST(attempts AS BIGINT) FROM invoices"), 1);
+    assert_eq!(
+        app.number("SELECT CAST(attempts AS BIGINT) FROM invoices"),
+        1
+    );
     assert_eq!(mails(&app, "payment-failed"), 2);
     app.days(1);
-    assert_eq!(app.number("SELECT CAST(attempts AS BIGINT) FROM invoices"), 2);
+    assert_eq!(
+        app.number("SELECT CAST(attempts AS BIGINT) FROM invoices"),
+        2
+    );
     let olga = app.company("Other Company").admin("olga");
     let id = app.number("SELECT id FROM invoices");
-    for path in [format!("{INVOICES}/{id}/pay"), format!("{INVOICES}/{id}/pdf")] {
+    for path in [
+        format!("{INVOICES}/{id}/pay"),
+        format!("{INVOICES}/{id}/pdf"),
+    ] {
         olga.get(&path).await.expect_status(404);
     }
-    olga.post(&format!("{INVOICES}/{id}/pay"), &[]).await.expect_status(404);
+    olga.post(&format!("{INVOICES}/{id}/pay"), &[])
+        .await
+        .expect_status(404);
 }

@@ -28,7 +28,8 @@ async fn the_pdf_says_what_the_invoice_says(app: TestApp) {
         .fill("Billing contact (optional)", "invoices@halden.example")
         .press("Save")
         .await;
-    page.expect("Storgata 14, 1767 Halden, Norway").expect("NO912345678MVA");
+    page.expect("Storgata 14, 1767 Halden, Norway")
+        .expect("NO912345678MVA");
     ada.give_card(PAYS).await;
     ada.order("Business", "20").await;
     app.bill();
@@ -62,7 +63,10 @@ async fn the_pdf_says_what_the_invoice_says(app: TestApp) {
         assert!(text.contains(words), "\"{words}\" in\n{text}");
     }
     // The figures, each on its line.
-    let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
     for line in [
         &["Description", "Quantity", "Price", "Amount"][..],
         &["Business", "20", "€18.00", "€360.00"],
@@ -90,9 +94,14 @@ async fn the_same_pdf_is_mailed_once_to_owner_and_contact(setup: Setup) {
     let mut pdfs = vec![];
     for to in ["ada@halden.example", "invoices@halden.example"] {
         let mail = smtp
-            .wait_for(|mail| mail.to.iter().any(|t| t == to) && mail.text.contains("Invoice 2026-0001"))
+            .wait_for(|mail| {
+                mail.to.iter().any(|t| t == to) && mail.text.contains("Invoice 2026-0001")
+            })
             .await;
-        assert_eq!(mail.header("subject"), "Invoice 2026-0001 for Halden Logistics");
+        assert_eq!(
+            mail.header("subject"),
+            "Invoice 2026-0001 for Halden Logistics"
+        );
         let [(name, bytes)] = mail.attachments.as_slice() else {
             panic!("{} attachments", mail.attachments.len())
         };
@@ -111,7 +120,8 @@ async fn the_same_pdf_is_mailed_once_to_owner_and_contact(setup: Setup) {
     let fields = [("contact", "ADA@halden.example")];
     ada.post("/billing/invoices/details", &fields).await;
     ada.order("Team", "4").await;
-    smtp.wait_for(|mail| mail.text.contains("Invoice 2026-0002")).await;
+    smtp.wait_for(|mail| mail.text.contains("Invoice 2026-0002"))
+        .await;
     let second = "SELECT count(*) FROM outbox WHERE kind = 'invoice'";
     assert_eq!(app.number(second), 3);
 }
@@ -179,11 +189,23 @@ async fn wrong_billing_details_are_refused_and_kept_in_the_form(app: TestApp) {
     let ada = app.admin("ada").await;
     let open = || ada.open("/billing/invoices/details");
     for (label, typed, says) in [
-        ("VAT number (optional)", "DE12", "A VAT number of DE looks like DE123456789."),
-        ("VAT number (optional)", "12345", "Begin with the two letters"),
+        (
+            "VAT number (optional)",
+            "DE12",
+            "A VAT number of DE looks like DE123456789.",
+        ),
+        (
+            "VAT number (optional)",
+            "12345",
+            "Begin with the two letters",
+        ),
         ("Billing contact (optional)", "no address", "e-mail"),
         ("Company (optional)", &"x".repeat(101), "at most 100"),
-        ("Address (optional)", "1\n2\n3\n4\n5\n6\n7", "at most 6 lines"),
+        (
+            "Address (optional)",
+            "1\n2\n3\n4\n5\n6\n7",
+            "at most 6 lines",
+        ),
     ] {
         let page = open().await.fill(label, typed).press("Save").await;
         page.expect_status(422);
@@ -191,7 +213,9 @@ async fn wrong_billing_details_are_refused_and_kept_in_the_form(app: TestApp) {
         assert_eq!(page.value(label), typed);
     }
     let page = ada.open(INVOICES).await;
-    page.section("Billing details").expect("Halden Logistics").expect("None");
+    page.section("Billing details")
+        .expect("Halden Logistics")
+        .expect("None");
 }
 
 async fn many_invoices_have_pages(app: TestApp) {

@@ -45,7 +45,10 @@ async fn the_owner_is_changed_and_access_follows_at_the_next_request(app: TestAp
         .await;
     page.expect("Make Bob the account owner?");
     let page = page.press("Change Account Owner").await;
-    assert_eq!(page.flash(), "Bob is the account owner of Halden Logistics now.");
+    assert_eq!(
+        page.flash(),
+        "Bob is the account owner of Halden Logistics now."
+    );
     page.expect("bob@halden.example");
 
     for url in URLS {
@@ -75,7 +78,10 @@ async fn an_owner_who_is_no_administrator_can_give_it_away(app: TestApp) {
         .await;
     page.expect("You can no longer open it.");
     let page = page.press("Change Account Owner").await;
-    assert_eq!(page.flash(), "Eve is the account owner of Halden Logistics now.");
+    assert_eq!(
+        page.flash(),
+        "Eve is the account owner of Halden Logistics now."
+    );
     for url in URLS {
         bob.get(url).await.expect_status(403);
         eve.get(url).await.expect_status(200);
@@ -94,7 +100,10 @@ async fn both_are_told_and_it_is_in_the_audit_log(app: TestApp) {
         .await;
     page.press("Change Account Owner").await;
     let new = app.last_mail_to(&bob);
-    assert_eq!(new.subject, "You are the account owner of Halden Logistics now");
+    assert_eq!(
+        new.subject,
+        "You are the account owner of Halden Logistics now"
+    );
     assert_eq!(new.link("/billing/"), PAGE);
     let former = app.last_mail_to(&ada);
     assert_eq!(
@@ -121,13 +130,16 @@ async fn a_stale_code_is_asked_for_and_the_choice_is_kept(app: TestApp) {
         .choose("New account owner", "Bob, bob@halden.example")
         .press("Change Account Owner")
         .await;
-    page.expect("Confirm it is you").expect("change the account owner");
+    page.expect("Confirm it is you")
+        .expect("change the account owner");
     let page = page
         .fill("Six-digit code", ada.code())
         .press("Continue")
         .await;
     page.expect("Make Bob the account owner?");
-    page.press("Change Account Owner").await.expect("Bob is the account owner");
+    page.press("Change Account Owner")
+        .await
+        .expect("Bob is the account owner");
     bob.get(PAGE).await.expect_status(200);
 }
 
@@ -166,7 +178,11 @@ async fn of_two_changes_at_once_the_second_is_told(app: TestApp) {
     let seen = ada.member().to_string();
     let wishes: Vec<_> = (0..8)
         .map(|n| {
-            let (by, to) = if n % 2 == 0 { (&ada, &bob) } else { (&amy, &eve) };
+            let (by, to) = if n % 2 == 0 {
+                (&ada, &bob)
+            } else {
+                (&amy, &eve)
+            };
             let (to, seen) = (to.member().to_string(), seen.clone());
             async move {
                 let fields = [("owner", to.as_str()), ("seen", seen.as_str())];
@@ -232,10 +248,7 @@ async fn ten_thousand_members_are_searched_not_listed(app: TestApp) {
     page.expect("The list holds the first 50 members");
     assert_eq!(page.all("#owner option").len(), 51);
     assert!(page.source().len() < 30_000, "{}", page.source().len());
-    let page = page
-        .fill("Name or e-mail", "p7777@")
-        .press("Filter")
-        .await;
+    let page = page.fill("Name or e-mail", "p7777@").press("Filter").await;
     let page = page
         .choose("New account owner", "Person 7777, p7777@halden.example")
         .press("Change Account Owner")

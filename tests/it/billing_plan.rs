@@ -34,12 +34,17 @@ async fn whoever_hosts_it_for_themselves_is_stopped_by_nothing(app: TestApp) {
     app.forward(DAY * 364);
     app.bill();
     assert_eq!(app.number("SELECT count(*) FROM invoices"), 0);
-    ada.again().open(INVOICES).await.expect("There are no invoices.");
+    ada.again()
+        .open(INVOICES)
+        .await
+        .expect("There are no invoices.");
 }
 
 async fn an_order_shows_its_price_and_charges_exactly_that(app: TestApp) {
     let ada = app.admin("ada").await;
-    ada.give_card(PAYS).await.expect("Visa ending in 4242 is the card on file.");
+    ada.give_card(PAYS)
+        .await
+        .expect("Visa ending in 4242 is the card on file.");
     let page = ada.review("Business", "20").await;
     page.expect("Difference +€360.00")
         .expect("20 seats, 3 Mar – 2 Apr 2026")
@@ -104,7 +109,11 @@ async fn no_fewer_seats_than_are_used(app: TestApp) {
     ] {
         let page = ada.review(plan, seats).await;
         page.expect_status(422);
-        assert!(page.errors()[0].contains(says), "{seats}: {:?}", page.errors());
+        assert!(
+            page.errors()[0].contains(says),
+            "{seats}: {:?}",
+            page.errors()
+        );
         assert_eq!(page.value("Seats"), seats, "what was typed stays");
     }
     ada.order("Team", "3").await.expect("The plan is Team now.");
@@ -119,21 +128,34 @@ async fn beyond_the_seats_nobody_is_invited(app: TestApp) {
     app.member("bob", &[Role::Viewer]).await;
     ada.give_card(PAYS).await;
     ada.order("Team", "3").await;
-    ada.open(INSIGHT_USERS).await.expect("2 of 3 seats are used.");
-    let page = invite(&ada, "carl@halden.example dora@halden.example bob@halden.example").await;
+    ada.open(INSIGHT_USERS)
+        .await
+        .expect("2 of 3 seats are used.");
+    let page = invite(
+        &ada,
+        "carl@halden.example dora@halden.example bob@halden.example",
+    )
+    .await;
     page.row("carl@halden.example").expect("Sent");
     page.row("bob@halden.example").expect("already a member");
     let full = page.row("dora@halden.example");
-    full.expect("no seat is left").expect("3 of 3 seats are used.");
+    full.expect("no seat is left")
+        .expect("3 of 3 seats are used.");
     // Who is invited already is told that, not that there is no seat.
-    invite(&ada, "carl@halden.example").await.expect("Already invited");
-    ada.open(INSIGHT_USERS).await.expect("3 of 3 seats are used.");
+    invite(&ada, "carl@halden.example")
+        .await
+        .expect("Already invited");
+    ada.open(INSIGHT_USERS)
+        .await
+        .expect("3 of 3 seats are used.");
     assert_eq!(app.number("SELECT count(*) FROM invitations"), 1);
     let plan = full.press("Add seats under Plan").await;
     assert_eq!(plan.h1(), "Plan");
     ada.order("Team", "4").await;
     invite(&ada, "dora@halden.example").await.expect("Sent");
-    ada.open(INSIGHT_USERS).await.expect("4 of 4 seats are used.");
+    ada.open(INSIGHT_USERS)
+        .await
+        .expect("4 of 4 seats are used.");
 }
 
 async fn fewer_seats_come_with_the_renewal(app: TestApp) {
@@ -159,12 +181,22 @@ async fn fewer_seats_come_with_the_renewal(app: TestApp) {
         app.invoices(account),
         ["1 invoice paid 36000", "2 invoice paid 3600"]
     );
-    ada.again().open(PLAN).await.expect("2 of 2").expect("3 May 2026");
+    ada.again()
+        .open(PLAN)
+        .await
+        .expect("2 of 2")
+        .expect("3 May 2026");
     // And to no plan at all.
-    ada.order("Free", "2").await.expect("The plan changes to Free on 3 May 2026.");
+    ada.order("Free", "2")
+        .await
+        .expect("The plan changes to Free on 3 May 2026.");
     app.forward(DAY * 31);
     app.bill();
-    ada.again().open(PLAN).await.expect("No charge").expect_not("Renewal");
+    ada.again()
+        .open(PLAN)
+        .await
+        .expect("No charge")
+        .expect_not("Renewal");
     app.forward(DAY * 365);
     app.bill();
     assert_eq!(app.invoices(account).len(), 2);
@@ -187,8 +219,12 @@ async fn an_order_that_has_changed_is_shown_again(app: TestApp) {
         ("version", "1"),
         ("due", "1"),
     ];
-    ada.post("/billing/plan/order", &fields).await.expect_status(409);
-    page.press("Place order").await.expect("The plan is Business now.");
+    ada.post("/billing/plan/order", &fields)
+        .await
+        .expect_status(409);
+    page.press("Place order")
+        .await
+        .expect("The plan is Business now.");
 }
 
 async fn the_plans_come_from_a_file(setup: Setup) {

@@ -42,12 +42,18 @@ async fn two_servers_that_renew_at_once_make_one_invoice(app: TestApp) {
         for account in &companies {
             let invoices = app.invoices(*account);
             assert_eq!(invoices.len(), month, "{invoices:?}");
-            assert!(invoices.iter().all(|i| i.ends_with("invoice paid 3600")), "{invoices:?}");
+            assert!(
+                invoices.iter().all(|i| i.ends_with("invoice paid 3600")),
+                "{invoices:?}"
+            );
         }
     }
     assert_eq!(app.number("SELECT count(*) FROM sandbox_charges"), 12);
     assert_eq!(app.number("SELECT count(*) FROM payments"), 12);
-    assert_eq!(app.number("SELECT count(*) FROM outbox WHERE kind = 'invoice'"), 12);
+    assert_eq!(
+        app.number("SELECT count(*) FROM outbox WHERE kind = 'invoice'"),
+        12
+    );
 }
 
 async fn pay_now_pressed_many_times_charges_once(app: TestApp) {
@@ -87,7 +93,9 @@ async fn seats_hold_when_many_are_invited_at_once(app: TestApp) {
         })
         .collect();
     let answers = join_all(wishes).await;
-    let full = answers.iter().filter(|page| page.text().contains("No seat left"));
+    let full = answers
+        .iter()
+        .filter(|page| page.text().contains("No seat left"));
     assert_eq!(full.count(), 5);
     assert_eq!(app.number("SELECT count(*) FROM invitations"), 3);
 }
@@ -99,11 +107,21 @@ async fn a_confirmation_that_nobody_gives_ends_the_attempt(app: TestApp) {
     app.bill();
     let id = app.number("SELECT id FROM invoices");
     let path = format!("/billing/invoices/{id}/pay");
-    ada.post(&path, &[]).await.follow().await.expect("Go on to the confirmation");
+    ada.post(&path, &[])
+        .await
+        .follow()
+        .await
+        .expect("Go on to the confirmation");
     app.bill();
-    assert_eq!(app.number("SELECT count(*) FROM payments WHERE state = 'waiting'"), 1);
+    assert_eq!(
+        app.number("SELECT count(*) FROM payments WHERE state = 'waiting'"),
+        1
+    );
     app.forward(std::time::Duration::from_secs(3_700));
     app.bill();
-    assert_eq!(app.number("SELECT count(*) FROM payments WHERE finished_at IS NULL"), 0);
+    assert_eq!(
+        app.number("SELECT count(*) FROM payments WHERE finished_at IS NULL"),
+        0
+    );
     assert_eq!(app.invoices(ada.account()), ["1 invoice open 3600"]);
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::app::billing::DAY;
 use crate::app::page::Page;
 use crate::app::people::Person;
-use crate::app::stripe::{Fault, KEY, SECRET, Stripe, sign};
 use crate::app::steps::everything;
+use crate::app::stripe::{Fault, KEY, SECRET, Stripe, sign};
 use crate::app::{Setup, TestApp};
 use crate::on_both;
 
@@ -78,9 +78,17 @@ async fn a_card_and_a_payment_go_over_stripe(setup: Setup) {
     let ada = app.admin("ada").await;
     let session = visit(&ada, &stripe).await;
     // Back before it is done.
-    let back = stripe.thing(&session)["back"].as_str().expect("a way back").to_owned();
-    let back = back.strip_prefix(&app.base()).expect("leads here").to_owned();
-    ada.open(&back).await.expect("The payment provider is asked for the card.");
+    let back = stripe.thing(&session)["back"]
+        .as_str()
+        .expect("a way back")
+        .to_owned();
+    let back = back
+        .strip_prefix(&app.base())
+        .expect("leads here")
+        .to_owned();
+    ada.open(&back)
+        .await
+        .expect("The payment provider is asked for the card.");
     app.bill();
     ada.open(INVOICES).await.expect("There is no card on file.");
     // Done; the person's coming back is enough, an event may come later.
@@ -95,13 +103,19 @@ async fn a_card_and_a_payment_go_over_stripe(setup: Setup) {
     let intents = stripe.ids("pi_");
     assert_eq!(intents.len(), 1);
     let intent = stripe.thing(&intents[0]);
-    assert_eq!((intent["amount"].as_i64(), intent["currency"].as_str()), (Some(36_000), Some("eur")));
+    assert_eq!(
+        (intent["amount"].as_i64(), intent["currency"].as_str()),
+        (Some(36_000), Some("eur"))
+    );
     assert_eq!(intent["customer"], stripe.ids("cus_")[0].as_str());
     // One customer, also for the next card.
     give(&app, &stripe, &ada, "pm_other").await;
     assert_eq!(stripe.ids("cus_").len(), 1);
     let rows = everything(&app).join("\n");
-    assert!(!rows.contains(KEY) && !rows.contains(SECRET), "secrets are in no table");
+    assert!(
+        !rows.contains(KEY) && !rows.contains(SECRET),
+        "secrets are in no table"
+    );
 }
 
 async fn only_signed_and_recent_events_are_taken_in(setup: Setup) {
@@ -120,7 +134,10 @@ async fn only_signed_and_recent_events_are_taken_in(setup: Setup) {
         (sign(SECRET, now, "{}"), "another body"),
         (sign(SECRET, now - 301, &body), "old"),
         (sign(SECRET, now + 301, &body), "from the future"),
-        (sign(SECRET, now, &body).replace(&format!("t={now}"), &format!("t={}", now - 1)), "another time"),
+        (
+            sign(SECRET, now, &body).replace(&format!("t={now}"), &format!("t={}", now - 1)),
+            "another time",
+        ),
     ] {
         let page = deliver(&app, &body, &signature).await;
         assert_eq!(page.status, 400, "{why}");
@@ -131,7 +148,12 @@ async fn only_signed_and_recent_events_are_taken_in(setup: Setup) {
     }
     assert_eq!(everything(&app), before);
     let large = "x".repeat(600 * 1024);
-    assert_eq!(deliver(&app, &large, &sign(SECRET, now, &large)).await.status, 413);
+    assert_eq!(
+        deliver(&app, &large, &sign(SECRET, now, &large))
+            .await
+            .status,
+        413
+    );
     // Good ones: the newest of several signatures, and one that is 299 seconds old.
     let good = format!("{},v1=00", sign(SECRET, now - 299, &body));
     deliver(&app, &body, &good).await.expect_status(200);
@@ -150,8 +172,15 @@ async fn events_count_once_and_in_any_order(setup: Setup) {
     give(&app, &stripe, &ada, "pm_asks").await;
     ada.order("Team", "5").await;
     app.bill();
-    let page = ada.open(INVOICES).await.section("Invoices").press("Pay now").await;
-    page.press("Pay now").await.expect("Your bank wants this payment confirmed.");
+    let page = ada
+        .open(INVOICES)
+        .await
+        .section("Invoices")
+        .press("Pay now")
+        .await;
+    page.press("Pay now")
+        .await
+        .expect("Your bank wants this payment confirmed.");
     let id = stripe.ids("pi_").pop().expect("an intent");
     let thing = stripe.thing(&id);
     let won = event("evt_won", "payment_intent.succeeded", thing.clone());
@@ -162,7 +191,10 @@ async fn events_count_once_and_in_any_order(setup: Setup) {
         send(&app, event).await.expect_status(200);
     }
     assert_eq!(app.invoices(ada.account()), ["1 invoice paid 6000"]);
-    assert_eq!(app.number("SELECT count(*) FROM provider_events WHERE id IN ('evt_won', 'evt_lost')"), 2);
+    assert_eq!(
+        app.number("SELECT count(*) FROM provider_events WHERE id IN ('evt_won', 'evt_lost')"),
+        2
+    );
     let paid = "SELECT count(*) FROM audit_entries WHERE action = 'billing.paid'";
     assert_eq!(app.number(paid), 1);
 
@@ -186,7 +218,11 @@ async fn events_count_once_and_in_any_order(setup: Setup) {
     );
     // Somebody else's payment in the same Stripe account is none of ours.
     let before = app.number("SELECT count(*) FROM audit_entries");
-    let other = event("evt_other", "payment_intent.succeeded", json!({ "id": "pi_777", "metadata": { "key": "shop-1" } }));
+    let other = event(
+        "evt_other",
+        "payment_intent.succeeded",
+        json!({ "id": "pi_777", "metadata": { "key": "shop-1" } }),
+    );
     send(&app, &other).await.expect_status(200);
     assert_eq!(app.number("SELECT count(*) FROM audit_entries"), before);
 }
@@ -201,12 +237,18 @@ async fn an_answer_that_is_lost_is_asked_for_again_not_paid_again(setup: Setup) 
         ada.order("Team", &(n + 2).to_string()).await;
         app.bill();
         let open = format!("{} invoice open", n + 1);
-        assert!(app.invoices(ada.account())[n].starts_with(&open), "{fault:?}");
+        assert!(
+            app.invoices(ada.account())[n].starts_with(&open),
+            "{fault:?}"
+        );
         // Not before its pause; then with the same key.
         app.bill();
         let tries = |stripe: &Stripe| {
             let asked = stripe.asked();
-            asked.iter().filter(|a| a.contains("POST /v1/payment_intents")).count()
+            asked
+                .iter()
+                .filter(|a| a.contains("POST /v1/payment_intents"))
+                .count()
         };
         let before = tries(&stripe);
         app.forward(std::time::Duration::from_secs(61));
@@ -241,7 +283,12 @@ async fn a_declined_card_and_one_that_asks(setup: Setup) {
     app.bill();
     let page = ada.open(INVOICES).await;
     page.expect("The bank wants the payment confirmed.");
-    let page = page.section("Invoices").press("Pay now").await.press("Pay now").await;
+    let page = page
+        .section("Invoices")
+        .press("Pay now")
+        .await
+        .press("Pay now")
+        .await;
     let id = stripe.ids("pi_").pop().expect("an intent");
     let link = page.submission("Go on to the confirmation").action;
     assert_eq!(link, format!("{}/3ds/{id}", stripe.origin()));
@@ -270,7 +317,9 @@ async fn a_visit_that_nobody_reported_is_looked_after(setup: Setup) {
     ada.open(INVOICES).await.expect("Visa ending in 4242");
     // The sandbox's pages are not there.
     let setup = app.number("SELECT max(id) FROM card_setups");
-    ada.get(&format!("/billing/sandbox/cards/{setup}")).await.expect_status(404);
+    ada.get(&format!("/billing/sandbox/cards/{setup}"))
+        .await
+        .expect_status(404);
 }
 
 async fn settings_are_complete_or_stop_the_start(app: TestApp) {
@@ -284,8 +333,14 @@ async fn settings_are_complete_or_stop_the_start(app: TestApp) {
         Config::read(&found).err().map(|e| e.to_string())
     };
     for (pairs, says) in [
-        (&[("INSIGHT_PAYMENTS", "paypal")][..], "INSIGHT_PAYMENTS is not right"),
-        (&[("INSIGHT_PAYMENTS", "stripe")], "INSIGHT_STRIPE_KEY is missing"),
+        (
+            &[("INSIGHT_PAYMENTS", "paypal")][..],
+            "INSIGHT_PAYMENTS is not right",
+        ),
+        (
+            &[("INSIGHT_PAYMENTS", "stripe")],
+            "INSIGHT_STRIPE_KEY is missing",
+        ),
         (
             &[("INSIGHT_PAYMENTS", "stripe"), ("INSIGHT_STRIPE_KEY", "k")],
             "INSIGHT_STRIPE_WEBHOOK_SECRET is missing",
@@ -299,7 +354,10 @@ async fn settings_are_complete_or_stop_the_start(app: TestApp) {
             ],
             "INSIGHT_STRIPE_URL is not right",
         ),
-        (&[("INSIGHT_PLANS_FILE", "/no/such/file")], "INSIGHT_PLANS_FILE names a file"),
+        (
+            &[("INSIGHT_PLANS_FILE", "/no/such/file")],
+            "INSIGHT_PLANS_FILE names a file",
+        ),
     ] {
         let error = read(pairs).expect("is refused");
         assert!(error.starts_with(says), "{error}");

@@ -4,7 +4,8 @@ use diesel::prelude::*;
 use insight::billing::invoices::{self, Draft, Invoice, Line};
 use insight::db::Conn;
 use insight::db::types::{
-    AnnouncementId, CardSetupId, ExportId, ImportId, InvitationId, PaymentId, SessionId, Slot, SubscriberId,
+    AnnouncementId, CardSetupId, ExportId, ImportId, InvitationId, PaymentId, SessionId, Slot,
+    SubscriberId,
 };
 use insight::permissions::{Object, custom_fields};
 use insight::schema::{

@@ -33,12 +33,42 @@ pub enum Behaviour {
 
 /// (number, brand, what it does, the same in words).
 pub const NUMBERS: [(&str, &str, Behaviour, &str); 6] = [
-    ("4242424242424242", "Visa", Behaviour::Pays, "Every payment succeeds."),
-    ("5555555555554444", "Mastercard", Behaviour::Pays, "Every payment succeeds."),
-    ("4000000000000002", "Visa", Behaviour::Refused, "The card is declined on this page."),
-    ("4000000000000341", "Visa", Behaviour::Declines, "The card is taken; every payment is declined."),
-    ("4000000000000069", "Visa", Behaviour::Expired, "The card is taken; every payment finds it expired."),
-    ("4000002760003184", "Visa", Behaviour::Confirms, "The bank asks for a confirmation, now and for every payment."),
+    (
+        "4242424242424242",
+        "Visa",
+        Behaviour::Pays,
+        "Every payment succeeds.",
+    ),
+    (
+        "5555555555554444",
+        "Mastercard",
+        Behaviour::Pays,
+        "Every payment succeeds.",
+    ),
+    (
+        "4000000000000002",
+        "Visa",
+        Behaviour::Refused,
+        "The card is declined on this page.",
+    ),
+    (
+        "4000000000000341",
+        "Visa",
+        Behaviour::Declines,
+        "The card is taken; every payment is declined.",
+    ),
+    (
+        "4000000000000069",
+        "Visa",
+        Behaviour::Expired,
+        "The card is taken; every payment finds it expired.",
+    ),
+    (
+        "4000002760003184",
+        "Visa",
+        Behaviour::Confirms,
+        "The bank asks for a confirmation, now and for every payment.",
+    ),
 ];
 
 impl Behaviour {
@@ -50,6 +80,11 @@ impl Behaviour {
             Behaviour::Expired => "expired",
             Behaviour::Confirms => "confirms",
         }
+    }
+
+    /// A name for a card that does this.
+    pub fn token(self) -> String {
+        format!("sbx_{}_{}", self.word(), random_name())
     }
 
     /// Of a card, by the sandbox's name for it.
@@ -104,7 +139,7 @@ pub fn take(app: &App, session: &str, card: &Typed, expires: (i32, i32)) -> Resu
         Behaviour::Confirms => unconfirmed(session),
         _ => session.to_owned(),
     };
-    let token = format!("sbx_{}_{}", card.behaviour.word(), random_name());
+    let token = card.behaviour.token();
     app.system_write(|tx| {
         diesel::delete(cards::table.filter(cards::session.eq(&session))).execute(tx.conn())?;
         diesel::insert_into(cards::table)
@@ -284,7 +319,7 @@ mod tests {
     #[test]
     fn every_behaviour_is_found_again_in_its_token() {
         for (_, _, behaviour, _) in NUMBERS {
-            let token = format!("sbx_{}_{}", behaviour.word(), random_name());
+            let token = behaviour.token();
             assert_eq!(Behaviour::of(&token), Some(behaviour));
         }
     }

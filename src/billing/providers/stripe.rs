@@ -104,7 +104,10 @@ impl Reply {
     fn good(self) -> Result<Value, Trouble> {
         match self.status {
             200 => Ok(self.json),
-            status => Err(Trouble(format!("{status}: {}", message(&self.json["error"])))),
+            status => Err(Trouble(format!(
+                "{status}: {}",
+                message(&self.json["error"])
+            ))),
         }
     }
 }

@@ -16,12 +16,7 @@ use crate::{App, Error, Result};
 const TOLERANCE: u64 = 300;
 
 /// Takes an event in: its body and the header `Stripe-Signature`.
-pub fn receive(
-    app: &App,
-    settings: &StripeSettings,
-    body: &[u8],
-    signature: &str,
-) -> Result<()> {
+pub fn receive(app: &App, settings: &StripeSettings, body: &[u8], signature: &str) -> Result<()> {
     if !signed(&settings.webhook_secret, body, signature, app.clock.now()) {
         return Err(Error::BadRequest(
             "The event does not carry a good and recent signature.",

@@ -94,7 +94,10 @@ impl Person {
     /// Reviews the order of a plan and seats.
     pub async fn review(&self, plan: &str, seats: &str) -> Page {
         let page = self.open(billing::PLAN).await;
-        page.tick(plan).fill("Seats", seats).press("Review order").await
+        page.tick(plan)
+            .fill("Seats", seats)
+            .press("Review order")
+            .await
     }
 
     /// Orders it.

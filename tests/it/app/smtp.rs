@@ -312,7 +312,9 @@ impl Received {
             html: part("html").unwrap_or_default(),
             attachments: mail
                 .attachments()
-                .filter_map(|file| Some((file.attachment_name()?.to_owned(), file.contents().to_vec())))
+                .filter_map(|file| {
+                    Some((file.attachment_name()?.to_owned(), file.contents().to_vec()))
+                })
                 .collect(),
             headers: mail
                 .headers_raw()

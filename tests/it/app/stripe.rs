@@ -151,13 +151,13 @@ pub fn sign(secret: &str, time: u64, body: &str) -> String {
     format!("t={time},v1={hex},v0=00")
 }
 
-fn answer(
-    state: &Mutex<State>,
-    origin: &str,
-    req: &HttpRequest,
-    body: &[u8],
-) -> HttpResponse {
-    let header = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+fn answer(state: &Mutex<State>, origin: &str, req: &HttpRequest, body: &[u8]) -> HttpResponse {
+    let header = |name: &str| {
+        req.headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+    };
     let say = |status: u16, json: &Value| {
         let status = actix_web::http::StatusCode::from_u16(status).expect("a status");
         HttpResponse::build(status).json(json)
@@ -165,11 +165,16 @@ fn answer(
     if header("authorization") != format!("Bearer {KEY}") {
         return say(401, &json!({ "error": { "message": "Invalid API Key" } }));
     }
-    assert!(!header("stripe-version").is_empty(), "the version is pinned");
+    assert!(
+        !header("stripe-version").is_empty(),
+        "the version is pinned"
+    );
     let mut state = state.lock().expect("whole");
     let form: HashMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
     let text = String::from_utf8_lossy(body).into_owned();
-    state.asked.push(format!("{} {} {text}", req.method(), req.path()));
+    state
+        .asked
+        .push(format!("{} {} {text}", req.method(), req.path()));
     let path = req.path().strip_prefix("/v1/").unwrap_or("");
     if req.method() == actix_web::http::Method::GET {
         let id = path.rsplit('/').next().unwrap_or("");
@@ -184,7 +189,10 @@ fn answer(
         let same = *asked == format!("{path} {text}");
         return match same {
             true => say(*status, json),
-            false => say(400, &json!({ "error": { "type": "idempotency_error", "message": "other parameters" } })),
+            false => say(
+                400,
+                &json!({ "error": { "type": "idempotency_error", "message": "other parameters" } }),
+            ),
         };
     }
     let fault = match path {
@@ -197,12 +205,18 @@ fn answer(
     state.count += 1;
     let n = state.count;
     let (status, json) = match path {
-        "customers" => (200, json!({ "id": format!("cus_{n}"), "object": "customer" })),
+        "customers" => (
+            200,
+            json!({ "id": format!("cus_{n}"), "object": "customer" }),
+        ),
         "checkout/sessions" => {
             assert_eq!(form["mode"], "setup");
             let id = format!("cs_test_{n}");
             let url = format!("{origin}/c/pay/{id}");
-            (200, json!({ "id": id, "url": url, "status": "open", "customer": form["customer"], "back": form["success_url"] }))
+            (
+                200,
+                json!({ "id": id, "url": url, "status": "open", "customer": form["customer"], "back": form["success_url"] }),
+            )
         }
         "payment_intents" => intent(&form, origin, n),
         path if path.ends_with("/cancel") => {
@@ -238,8 +252,11 @@ fn intent(form: &HashMap<String, String>, origin: &str, n: u32) -> (u16, Value) 
     };
     assert_eq!(form["confirm"], "true");
     let refused = |code: &str, message: &str| {
-        (402, json!({ "error": { "type": "card_error", "code": code, "message": message,
-            "payment_intent": made("requires_payment_method") } }))
+        (
+            402,
+            json!({ "error": { "type": "card_error", "code": code, "message": message,
+            "payment_intent": made("requires_payment_method") } }),
+        )
     };
     match form["payment_method"].as_str() {
         "pm_declined" => refused("card_declined", "Your card was declined."),
@@ -251,7 +268,8 @@ fn intent(form: &HashMap<String, String>, origin: &str, n: u32) -> (u16, Value) 
             assert!(form["return_url"].contains("/billing/invoices/"));
             let mut intent = made("requires_action");
             let url = format!("{origin}/3ds/{id}");
-            intent["next_action"] = json!({ "type": "redirect_to_url", "redirect_to_url": { "url": url } });
+            intent["next_action"] =
+                json!({ "type": "redirect_to_url", "redirect_to_url": { "url": url } });
             (200, intent)
         }
         _ => (200, made("succeeded")),
