@@ -1,4 +1,4 @@
-//! What happens without a request: mail, exports and imports, housekeeping. Every process may run it; work is
+//! What happens without a request: mail, exports and imports, billing, housekeeping. Every process may run it; work is
 //! claimed in the database, so that none of it is done twice.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::commands::keys;
 use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
-use crate::{App, Error, Result, audit, invitations, mail, records, subscribers};
+use crate::{App, Error, Result, audit, billing, invitations, mail, records, subscribers};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -19,10 +19,15 @@ const HOUSEKEEPING: u64 = 720;
 
 /// Runs the mail worker and the jobs until `stop` says so.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<()> {
-    let (mail, (), (), ()) = tokio::join!(
-        mail::worker::run(app.clone(), subscribers::mark_bounced, stop.clone()),
+    let hooks = mail::worker::Hooks {
+        on_failed: subscribers::mark_bounced,
+        attach: billing::invoices::attachment,
+    };
+    let (mail, (), (), (), ()) = tokio::join!(
+        mail::worker::run(app.clone(), hooks, stop.clone()),
         records::jobs::run(app.clone(), stop.clone()),
         records::list::density::run(app.clone(), stop.clone()),
+        billing::jobs::run(app.clone(), stop.clone()),
         jobs(app, stop),
     );
     mail
@@ -80,11 +85,12 @@ pub fn keep_house(app: &App) -> Result<()> {
         ))
     })?;
     let messages = mail::outbox::sweep(app)?;
+    let events = app.system_write(billing::payments::sweep)?;
     let exports = records::export::stored::sweep(app)?;
     let imports = records::import::sweep::sweep(app)?;
     let uploads = crate::web::upload::sweep(app);
     tracing::info!(
-        sessions, links, throttles, browsers, messages, exports, imports, uploads, "swept"
+        sessions, links, throttles, browsers, messages, events, exports, imports, uploads, "swept"
     );
     for head in audit::heads(app)? {
         tracing::info!(

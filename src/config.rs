@@ -3,11 +3,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
 
+use crate::billing::plans::Plans;
 use crate::db::Target;
 
 /// All settings of a running server.
@@ -35,8 +37,33 @@ pub struct Config {
     pub log: String,
     /// `INSIGHT_LOG_FORMAT=json`.
     pub log_json: bool,
+    /// `INSIGHT_PLANS_FILE`: what is sold; the built-in plans without it.
+    pub plans: Arc<Plans>,
+    /// `INSIGHT_PAYMENTS`.
+    pub payments: PaymentsSetting,
     /// A request's body must have arrived by then; actix itself bounds only the head. Not a setting.
     pub body_deadline: Duration,
+}
+
+/// Who has the cards and takes the money. Holds a secret: no `Debug`.
+#[derive(Clone)]
+pub enum PaymentsSetting {
+    /// Test cards, no money.
+    Sandbox,
+    Stripe(StripeSettings),
+}
+
+/// Access to a Stripe account. Holds secrets: no `Debug`.
+#[derive(Clone)]
+pub struct StripeSettings {
+    /// `INSIGHT_STRIPE_KEY`: the secret key.
+    pub key: String,
+    /// `INSIGHT_STRIPE_WEBHOOK_SECRET`: events are signed with it.
+    pub webhook_secret: String,
+    /// `INSIGHT_STRIPE_URL`.
+    pub api: Url,
+    /// `INSIGHT_STRIPE_CHECKOUT_ORIGIN`: where its page for cards is.
+    pub checkout_origin: String,
 }
 
 /// Where mail is handed over. Holds a password: no `Debug`.
@@ -133,6 +160,12 @@ impl Config {
                 "json" => true,
                 _ => return Err(wrong("INSIGHT_LOG_FORMAT", "text or json")),
             },
+            plans: Arc::new(read_plans(env.text("INSIGHT_PLANS_FILE", "")?.as_str())?),
+            payments: match env.text("INSIGHT_PAYMENTS", "sandbox")?.as_str() {
+                "sandbox" => PaymentsSetting::Sandbox,
+                "stripe" => PaymentsSetting::Stripe(StripeSettings::read(&env)?),
+                _ => return Err(wrong("INSIGHT_PAYMENTS", "sandbox or stripe")),
+            },
             body_deadline: Duration::from_secs(30),
         })
     }
@@ -159,6 +192,56 @@ impl Config {
     /// Folder for messages when no mail server is configured.
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
+    }
+}
+
+/// The file of plans, or the built-in one.
+fn read_plans(path: &str) -> Result<Plans, ConfigError> {
+    const NAME: &str = "INSIGHT_PLANS_FILE";
+    let parsed = match path {
+        "" => Plans::standard(),
+        path => {
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                ConfigError(format!("{NAME} names a file that cannot be read: {e}."))
+            })?;
+            Plans::parse(&text)
+        }
+    };
+    parsed.map_err(|why| ConfigError(format!("{NAME} names a file that is not right: {why}.")))
+}
+
+impl StripeSettings {
+    fn read(env: &Env) -> Result<StripeSettings, ConfigError> {
+        let secret = |name: &str| {
+            let said = env.optional(name)?;
+            said.ok_or_else(|| {
+                ConfigError(format!(
+                    "{name} is missing: INSIGHT_PAYMENTS=stripe needs it."
+                ))
+            })
+        };
+        let api: Url = env.parsed("INSIGHT_STRIPE_URL", "https://api.stripe.com", "a URL")?;
+        let checkout: Url = env.parsed(
+            "INSIGHT_STRIPE_CHECKOUT_ORIGIN",
+            "https://checkout.stripe.com",
+            "https://HOST",
+        )?;
+        for (name, url) in [
+            ("INSIGHT_STRIPE_URL", &api),
+            ("INSIGHT_STRIPE_CHECKOUT_ORIGIN", &checkout),
+        ] {
+            let safe = url.scheme() == "https"
+                || url.scheme() == "http" && url.host_str().is_some_and(is_loopback);
+            if !safe || url.host().is_none() {
+                return Err(wrong(name, "https://HOST"));
+            }
+        }
+        Ok(StripeSettings {
+            key: secret("INSIGHT_STRIPE_KEY")?,
+            webhook_secret: secret("INSIGHT_STRIPE_WEBHOOK_SECRET")?,
+            api,
+            checkout_origin: checkout.origin().ascii_serialization(),
+        })
     }
 }
 

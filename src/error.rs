@@ -26,6 +26,8 @@ pub enum Error {
         section: &'static str,
         who: &'static str,
     },
+    /// 403: the account is read-only because an invoice is not paid.
+    ReadOnly,
     /// 403: the request did not come from one of our own pages.
     CrossSite,
     /// 400: the request cannot be understood.

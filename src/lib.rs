@@ -18,7 +18,7 @@
 //! * [`mail`]: transactional outbox and its worker. [`audit`]: append-only hash chain.
 //! * [`credentials`]: keys, passwords, TOTP, recovery codes, links, sessions, throttling.
 //! * [`permissions`]: the one decision about records and fields; pure, loaded once per version of an account's rules.
-//! * Features: [`sign_in`], [`accounts`], [`members`], [`invitations`], [`subscribers`], [`records`].
+//! * Features: [`sign_in`], [`accounts`], [`members`], [`invitations`], [`subscribers`], [`records`], [`billing`].
 //!
 //! Inside a feature: `mod.rs` has types and queries, `pages.rs` handlers and templates. A feature may call another
 //! feature's `mod.rs`, never its pages; the kernel knows no feature.
@@ -27,6 +27,7 @@ pub mod access;
 pub mod accounts;
 pub mod audit;
 pub mod background;
+pub mod billing;
 pub mod commands;
 pub mod config;
 pub mod credentials;
@@ -69,6 +70,8 @@ pub struct App {
     pub censuses: records::census::Kept,
     pub jobs: records::jobs::Wake,
     pub maps: records::list::density::Maps,
+    pub billing: billing::jobs::Wake,
+    pub payments: billing::providers::Payments,
     /// Turns of files that are arriving.
     pub uploads: tokio::sync::Semaphore,
 }
@@ -83,6 +86,7 @@ impl App {
         clock: Clock,
     ) -> Arc<App> {
         Arc::new(App {
+            payments: billing::providers::Payments::open(&config),
             config,
             db,
             keys,
@@ -95,6 +99,7 @@ impl App {
             censuses: records::census::Kept::default(),
             jobs: records::jobs::Wake::default(),
             maps: records::list::density::Maps::default(),
+            billing: billing::jobs::Wake::default(),
             uploads: tokio::sync::Semaphore::new(web::upload::AT_ONCE),
         })
     }

@@ -7,13 +7,15 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use crate::access::{Admit, Can, FRESH_CODE, Needs, Visit};
+use crate::access::{Admit, Can, FRESH_CODE, Needs, Permission, Visit};
 use crate::accounts::pages as accounts;
 use crate::accounts::setup_pages;
+use crate::billing::{
+    details_pages, invoice_pages, owner_pages, plan_pages, sandbox_pages, webhook_pages,
+};
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::permissions::check_access_pages as check_access;
-use crate::permissions::fields_pages as fields;
 use crate::permissions::history_pages as history;
 use crate::permissions::lint_pages as lint;
 use crate::permissions::review_pages as review;
@@ -25,7 +27,7 @@ use crate::sign_in::pages as sign_in;
 use crate::web::answer::Answer;
 use crate::web::csrf;
 use crate::web::frame::ENVIRONMENT_GROUP;
-use crate::web::request::Request;
+use crate::web::request::{Request, query_string};
 use crate::{Error, Result, audit, subscribers, users as user_pages};
 
 /// How a route is asked for. GET never changes anything that matters and answers HEAD as well.
@@ -57,6 +59,10 @@ pub struct Route {
     pub upload: bool,
     /// A POST that mail programs send without having seen a form (RFC 8058); its token is in the path.
     pub one_click: bool,
+    /// A POST of another server, which signs it in this header; its body comes to the handler as it is.
+    pub signed: Option<&'static str>,
+    /// Adds or changes what an account that has not paid may not add or change: see [`crate::billing::read_only`].
+    pub stops_when_read_only: bool,
     pub menu: Option<Menu>,
     handler: Box<Handler>,
 }
@@ -75,6 +81,8 @@ fn route<P: Admit>(
         fresh_code: false,
         max_body: 16 * 1024,
         one_click: false,
+        signed: None,
+        stops_when_read_only: method == Method::Post && works_on_content(P::NEEDS),
         upload: false,
         menu: None,
         handler: Box::new(move |route, visit, request| {
@@ -91,6 +99,18 @@ fn get<P: Admit>(path: &'static str, handler: fn(Can<P>, &Request) -> Result<Ans
 
 fn post<P: Admit>(path: &'static str, handler: fn(Can<P>, &Request) -> Result<Answer>) -> Route {
     route(Method::Post, path, handler)
+}
+
+/// Rights whose posts change what an account is paid for.
+fn works_on_content(needs: Needs) -> bool {
+    match needs {
+        Needs::Records => true,
+        Needs::Permission(permission) => match permission {
+            Permission::ManageMembers | Permission::ManagePermissions => true,
+            Permission::ManageBilling | Permission::ViewAuditLog => false,
+        },
+        Needs::Nothing | Needs::HalfSession | Needs::SignedIn | Needs::Operator => false,
+    }
 }
 
 impl Route {
@@ -114,6 +134,17 @@ impl Route {
         self
     }
 
+    fn signed(mut self, header: &'static str) -> Route {
+        self.signed = Some(header);
+        self
+    }
+
+    /// Taking away and carrying out go on in an account that has not paid.
+    fn even_read_only(mut self) -> Route {
+        self.stops_when_read_only = false;
+        self
+    }
+
     fn menu(mut self, group: &'static str, label: &'static str, icon: &'static str) -> Route {
         self.menu = Some(Menu { group, label, icon });
         self
@@ -127,15 +158,25 @@ impl Route {
     fn check(&self, visit: &Visit, request: &Request) -> Result<()> {
         if self.method == Method::Post
             && !self.one_click
+            && self.signed.is_none()
             && !csrf::token_fits(&visit.app().keys, request)
         {
             return Err(Error::CrossSite);
         }
+        if self.stops_when_read_only && visit.caller().is_some_and(|c| c.read_only) {
+            return Err(Error::ReadOnly);
+        }
         let stale = |code_at| visit.now() - code_at > FRESH_CODE;
         if self.fresh_code && visit.caller().is_none_or(|c| stale(c.code_at)) {
             // The form's own page has the same path; a refused POST is not stored.
+            let pairs = request.query().pairs().iter();
+            let query = query_string(pairs.map(|(n, v)| (n.as_str(), v.as_str())));
+            let path = request.path();
             return Err(Error::StepUp {
-                next: request.path().to_owned(),
+                next: match query.as_str() {
+                    "" => path.to_owned(),
+                    query => format!("{path}?{query}"),
+                },
             });
         }
         Ok(())
@@ -225,7 +266,8 @@ fn rows() -> Vec<Route> {
         post(
             "/shared/insight-users/invitations/{invitation}/revoke",
             invitations::row_pages::revoke_now,
-        ),
+        )
+        .even_read_only(),
         get("/register/{token}", register_pages::open),
         get("/register", register_pages::show),
         post("/register", register_pages::save),
@@ -260,7 +302,8 @@ fn rows() -> Vec<Route> {
         post(
             "/shared/insight-users/members/{member}/roles",
             roles_pages::save,
-        ),
+        )
+        .even_read_only(),
         get(
             "/shared/insight-users/members/{member}/reset-2fa",
             reset_pages::show,
@@ -270,7 +313,8 @@ fn rows() -> Vec<Route> {
             "/shared/insight-users/members/{member}/reset-2fa",
             reset_pages::act,
         )
-        .fresh_code(),
+        .fresh_code()
+        .even_read_only(),
         get(
             "/shared/insight-users/members/{member}/remove",
             remove_pages::show,
@@ -280,7 +324,8 @@ fn rows() -> Vec<Route> {
             "/shared/insight-users/members/{member}/remove",
             remove_pages::act,
         )
-        .fresh_code(),
+        .fresh_code()
+        .even_read_only(),
         // Subscribers and product updates.
         get(
             "/shared/insight-users/subscribers/new",
@@ -297,7 +342,8 @@ fn rows() -> Vec<Route> {
         post(
             "/shared/insight-users/subscribers/{subscriber}/remove",
             subscribers::pages::remove,
-        ),
+        )
+        .even_read_only(),
         get("/unsubscribe/{token}", subscribers::unsubscribe_pages::ask),
         post(
             "/unsubscribe/{token}",
@@ -306,7 +352,7 @@ fn rows() -> Vec<Route> {
         .one_click(),
         // Records: export.
         get("/{environment}/records/{object}/export", export::show),
-        post("/{environment}/records/{object}/export", export::export),
+        post("/{environment}/records/{object}/export", export::export).even_read_only(),
         get("/{environment}/records/{object}/export/{export}", export::progress),
         get("/{environment}/records/{object}/export/{export}/file", export::file),
         // Records: import.
@@ -392,6 +438,33 @@ fn rows() -> Vec<Route> {
             "history",
         ),
         get("/settings/audit-log.csv", audit::pages::csv),
+        // Billing.
+        get("/billing/account-owner", owner_pages::show)
+            .menu("Billing & Account", "Account Owner", "crown"),
+        get("/billing/account-owner/change", owner_pages::ask).fresh_code(),
+        post("/billing/account-owner/change", owner_pages::change).fresh_code(),
+        get("/billing/plan", plan_pages::show).menu("Billing & Account", "Plan", "package"),
+        get("/billing/plan/order", plan_pages::review).fresh_code(),
+        post("/billing/plan/order", plan_pages::place).fresh_code(),
+        get("/billing/invoices", invoice_pages::index)
+            .menu("Billing & Account", "Invoices and Payments", "file-invoice"),
+        get("/billing/invoices/details", details_pages::show),
+        post("/billing/invoices/details", details_pages::save),
+        get("/billing/invoices/card", invoice_pages::card).fresh_code(),
+        post("/billing/invoices/card", invoice_pages::give_card).fresh_code(),
+        get("/billing/invoices/card/{setup}", invoice_pages::card_given),
+        get("/billing/invoices/{invoice}/pdf", invoice_pages::pdf),
+        get("/billing/invoices/{invoice}/pay", invoice_pages::ask_to_pay),
+        post("/billing/invoices/{invoice}/pay", invoice_pages::pay),
+        get("/billing/sandbox/cards/{setup}", sandbox_pages::card),
+        post("/billing/sandbox/cards/{setup}", sandbox_pages::take),
+        get("/billing/sandbox/cards/{setup}/confirm", sandbox_pages::confirm_card),
+        post("/billing/sandbox/cards/{setup}/confirm", sandbox_pages::card_confirmed),
+        get("/billing/sandbox/payments/{payment}", sandbox_pages::confirm_payment),
+        post("/billing/sandbox/payments/{payment}", sandbox_pages::payment_confirmed),
+        post("/webhooks/stripe", webhook_pages::stripe)
+            .signed("stripe-signature")
+            .max_body(512 * 1024),
         // Product updates.
         get("/product-updates", subscribers::announcement_pages::list).menu(
             "Installation",

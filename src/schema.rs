@@ -13,6 +13,8 @@ diesel::table! {
         permission_version -> BigInt,
         next_slot -> Integer,
         people_version -> BigInt,
+        owner_since -> Nullable<BigInt>,
+        read_only_since -> Nullable<BigInt>,
     }
 }
 
@@ -423,6 +425,141 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    billing (account_id) {
+        account_id -> BigInt,
+        plan -> Text,
+        plan_name -> Text,
+        seats -> BigInt,
+        seat_price -> BigInt,
+        currency -> Text,
+        every -> Text,
+        anchor_day -> Nullable<Integer>,
+        period -> Integer,
+        period_start -> Nullable<Integer>,
+        period_end -> Nullable<Integer>,
+        next_plan -> Nullable<Text>,
+        next_seats -> Nullable<BigInt>,
+        credit -> BigInt,
+        next_number -> BigInt,
+        version -> BigInt,
+        company -> Text,
+        address -> Text,
+        country -> Text,
+        vat_number -> Text,
+        extra_text -> Text,
+        contact -> Text,
+        provider -> Text,
+        customer -> Text,
+    }
+}
+
+diesel::table! {
+    cards (account_id) {
+        account_id -> BigInt,
+        provider -> Text,
+        token -> Text,
+        brand -> Text,
+        last4 -> Text,
+        exp_year -> Integer,
+        exp_month -> Integer,
+        added_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    card_setups (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        provider -> Text,
+        asked_by -> Text,
+        session -> Nullable<Text>,
+        state -> Text,
+        created_at -> BigInt,
+        look_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    invoices (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        number -> BigInt,
+        kind -> Text,
+        corrects_id -> Nullable<BigInt>,
+        issued_day -> Integer,
+        issued_at -> BigInt,
+        renews_day -> Nullable<Integer>,
+        currency -> Text,
+        net -> BigInt,
+        tax -> BigInt,
+        total -> BigInt,
+        due -> BigInt,
+        content -> Text,
+        state -> Text,
+        attempts -> Integer,
+        reason -> Text,
+        failed_at -> Nullable<BigInt>,
+        attempt_at -> Nullable<BigInt>,
+        paid_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    payments (id) {
+        id -> BigInt,
+        account_id -> BigInt,
+        invoice_id -> BigInt,
+        key -> Text,
+        provider -> Text,
+        customer -> Text,
+        token -> Text,
+        card -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        present -> Bool,
+        state -> Text,
+        reference -> Nullable<Text>,
+        url -> Text,
+        reason -> Text,
+        created_at -> BigInt,
+        leased_until -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    provider_events (provider, id) {
+        provider -> Text,
+        id -> Text,
+        kind -> Text,
+        received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sandbox_cards (session) {
+        session -> Text,
+        token -> Text,
+        brand -> Text,
+        last4 -> Text,
+        exp_year -> Integer,
+        exp_month -> Integer,
+    }
+}
+
+diesel::table! {
+    sandbox_charges (key) {
+        key -> Text,
+        token -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        state -> Text,
+        reason -> Text,
+    }
+}
+
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -457,4 +594,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     import_rows,
     record_transfers,
     permission_changes,
+    billing,
+    cards,
+    card_setups,
+    invoices,
+    payments,
+    provider_events,
+    sandbox_cards,
+    sandbox_charges,
 );

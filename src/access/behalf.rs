@@ -138,6 +138,8 @@ fn member(conn: &mut Conn, asker: &Asker, now: Timestamp) -> Result<Option<Calle
         people_version: account.3,
         // A job shows no list of accounts.
         has_other_accounts: false,
+        // What was begun before goes on to its end.
+        read_only: false,
         permission_version: account.4,
         member: member.0,
         slot: member.1,

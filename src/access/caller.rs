@@ -178,6 +178,8 @@ pub struct Caller {
     pub roles: PlatformRoles,
     /// This member receives the account's invoices.
     pub owner: bool,
+    /// The account has not paid: nothing can be added or changed but what helps to pay.
+    pub read_only: bool,
     pub environment: Environment,
     /// When a code was last typed in this session.
     pub code_at: Timestamp,
@@ -200,7 +202,13 @@ impl Query for OfSession {
     type SqlType = (
         (BigInt, Integer, BigInt, BigInt, Text),
         (BigInt, Text, Text, Bool, Text, Text),
-        (BigInt, Text, Nullable<BigInt>, (BigInt, BigInt), Bool),
+        (
+            BigInt,
+            Text,
+            Nullable<BigInt>,
+            (BigInt, BigInt),
+            (Bool, Bool),
+        ),
         (BigInt, Integer, Bool, Bool, Bool),
     );
 }
@@ -213,6 +221,7 @@ impl QueryFragment<Backend> for OfSession {
             "SELECT s.id, s.level, s.code_at, s.last_seen_at, s.environment, \
              u.id, u.email, u.name, u.operator, u.time_zone, u.theme, \
              a.id, a.name, a.owner_member_id, a.people_version, a.permission_version, \
+             a.read_only_since IS NOT NULL, \
              EXISTS (SELECT 1 FROM members o WHERE o.user_id = s.user_id AND o.account_id <> s.account_id \
                AND o.removed_at IS NULL), \
              m.id, m.slot, m.viewer, m.technician, m.admin \
@@ -233,7 +242,13 @@ impl QueryFragment<Backend> for OfSession {
 type Row = (
     (SessionId, i32, Timestamp, Timestamp, String),
     (UserId, String, String, bool, String, String),
-    (AccountId, String, Option<MemberId>, (i64, i64), bool),
+    (
+        AccountId,
+        String,
+        Option<MemberId>,
+        (i64, i64),
+        (bool, bool),
+    ),
     (MemberId, Slot, bool, bool, bool),
 );
 
@@ -285,7 +300,8 @@ impl Caller {
             owner: account.2 == Some(member.0),
             people_version: account.3.0,
             permission_version: account.3.1,
-            has_other_accounts: account.4,
+            read_only: account.4.0,
+            has_other_accounts: account.4.1,
             member: member.0,
             slot: member.1,
             roles: PlatformRoles {

@@ -16,8 +16,9 @@ pub use caller::{Caller, Environment, Level, PlatformRoles, Theme};
 pub use guard::{Can, Later, Visit};
 pub use kept::{Html, Kept};
 pub use permissions::{
-    Administers, Admit, Anyone, HalfSignedIn, InAccount, ManageMembers, ManagePermissions, Needs,
-    Operator, Permission, Proof, SignedIn, System, UseRecords, ViewAuditLog,
+    Administers, Admit, Anyone, HalfSignedIn, InAccount, ManageBilling, ManageMembers,
+    ManagePermissions, Needs, Operator, Permission, Proof, SignedIn, System, UseRecords,
+    ViewAuditLog,
 };
 pub use tx::{Actor, LONGEST, Tx};
 

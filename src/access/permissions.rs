@@ -204,6 +204,8 @@ permissions! {
     ManageMembers: "Insight users", "Administrators open it.", |caller| caller.roles.admin;
     /// System Settings > Permissions and Users: roles, profiles, sharing, page layouts, fields.
     ManagePermissions: "Permissions", "Administrators open it.", |caller| caller.roles.admin;
+    /// Billing & Account: owner, plan, invoices.
+    ManageBilling: "Billing & Account", "Administrators and the account owner open it.", |caller| caller.roles.admin || caller.owner;
     /// System Settings > Audit log.
     ViewAuditLog: "Audit log", "Administrators open it.", |caller| caller.roles.admin;
 }

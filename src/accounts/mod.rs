@@ -191,8 +191,12 @@ pub fn add_member<P: Proof>(
 
 /// Names the member who receives the invoices.
 pub fn set_owner<P: Proof>(tx: &mut Tx<P>, account: AccountId, member: MemberId) -> Result<()> {
+    let now = tx.now();
     diesel::update(accounts::table.filter(accounts::id.eq(account)))
-        .set(accounts::owner_member_id.eq(Some(member)))
+        .set((
+            accounts::owner_member_id.eq(Some(member)),
+            accounts::owner_since.eq(now),
+        ))
         .execute(tx.conn())?;
     Ok(())
 }

@@ -76,6 +76,15 @@ events! {
     FieldChanged { field: String, object: String, changes: Vec<Change> } = "field.changed", "Field changed";
     FieldRetired { field: String, object: String } = "field.retired", "Field retired";
     FieldRestored { field: String, object: String } = "field.restored", "Field restored";
+    AccountOwnerChanged { before: String, after: String } = "billing.owner", "Account owner changed";
+    PlanChanged { plan: String, from: Option<String>, changes: Vec<Change> } = "billing.plan", "Plan changed";
+    BillingDetailsChanged { changes: Vec<Change> } = "billing.details", "Billing details changed";
+    CardUpdated { before: String, after: String, asked_by: String } = "billing.card", "Card updated";
+    InvoiceIssued { kind: String, number: String, total: String } = "billing.invoice", "Invoice issued";
+    InvoicePaid { number: String, amount: String, card: String } = "billing.paid", "Invoice paid";
+    PaymentFailed { number: String, amount: String, reason: String } = "billing.payment-failed", "Payment failed";
+    AccountReadOnly { number: String } = "billing.read-only", "Account made read-only";
+    AccountReadOnlyEnded { } = "billing.read-only-ended", "Account no longer read-only";
     ExportChanged { name: String, email: String, on: bool } = "member.export", "Export permission changed";
 }
 
@@ -287,6 +296,34 @@ impl Event {
             FieldChanged { field, object, .. } => format!("Changed the field {field} of {object}"),
             FieldRetired { field, object } => format!("Retired the field {field} of {object}"),
             FieldRestored { field, object } => format!("Restored the field {field} of {object}"),
+            AccountOwnerChanged { after, .. } => format!("Made {after} the account owner"),
+            PlanChanged { plan, from, .. } => match from {
+                Some(day) => format!("Changed the plan to {plan} from {day} on"),
+                None => format!("Changed the plan to {plan}"),
+            },
+            BillingDetailsChanged { .. } => "Changed the billing details".into(),
+            CardUpdated {
+                after, asked_by, ..
+            } => format!("Put the card {after} on file, given by {asked_by}"),
+            InvoiceIssued {
+                kind,
+                number,
+                total,
+            } => format!("Issued {kind} {number} over {total}"),
+            InvoicePaid {
+                number,
+                amount,
+                card,
+            } => format!("Was paid {amount} for invoice {number} with {card}"),
+            PaymentFailed {
+                number,
+                amount,
+                reason,
+            } => format!("Was not paid {amount} for invoice {number}: {reason}"),
+            AccountReadOnly { number } => {
+                format!("Made the account read-only until invoice {number} is paid")
+            }
+            AccountReadOnlyEnded {} => "Ended the read-only state of the account".into(),
             ExportChanged {
                 name,
                 email,
@@ -364,7 +401,15 @@ impl Event {
             | LayoutDeleted { changes, .. }
             | ChangeReverted { changes, .. }
             | FieldAdded { changes, .. }
-            | FieldChanged { changes, .. } => changes.clone(),
+            | FieldChanged { changes, .. }
+            | PlanChanged { changes, .. }
+            | BillingDetailsChanged { changes } => changes.clone(),
+            AccountOwnerChanged { before, after } => {
+                vec![Change::new("Account owner", before, after)]
+            }
+            CardUpdated { before, after, .. } => vec![Change::new("Card", before, after)],
+            AccountReadOnly { .. } => vec![Change::new("Read-only", "No", "Yes")],
+            AccountReadOnlyEnded {} => vec![Change::new("Read-only", "Yes", "No")],
             ExportChanged { on: true, .. } => vec![Change::new("Export", "No", "Yes")],
             ExportChanged { on: false, .. } => vec![Change::new("Export", "Yes", "No")],
             _ => Vec::new(),

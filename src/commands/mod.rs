@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod backup;
+mod billing;
 mod demo;
 mod doctor;
 pub mod keys;
@@ -46,6 +47,11 @@ pub enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Look after invoices.
+    Billing {
+        #[command(subcommand)]
+        command: BillingCommand,
     },
     /// Copy the SQLite database to a file, checked, while the server runs.
     Backup {
@@ -119,6 +125,23 @@ pub enum AuditCommand {
     },
 }
 
+/// The commands under `billing`.
+#[derive(Debug, Subcommand)]
+pub enum BillingCommand {
+    /// Take an invoice back with a credit note; what was paid for it goes into the next invoice.
+    Credit {
+        /// Number of the account, as `account create` prints it.
+        #[arg(long)]
+        account: String,
+        /// Number of the invoice, like 2026-0009.
+        #[arg(long)]
+        invoice: String,
+        /// Why, as it stands on the credit note.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
 /// The commands under `keys`.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -171,6 +194,14 @@ pub fn run(command: Command) -> Result<(), Sentence> {
         Command::Audit {
             command: AuditCommand::Verify { expect_head },
         } => audit::verify(config, &expect_head),
+        Command::Billing {
+            command:
+                BillingCommand::Credit {
+                    account,
+                    invoice,
+                    reason,
+                },
+        } => billing::credit(config, &account, &invoice, &reason),
         Command::Backup { file } => backup::run(config, &file),
         Command::Demo => demo::run(config),
         Command::Doctor => doctor::run(config),

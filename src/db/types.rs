@@ -97,11 +97,22 @@ ids! {
     ExportId;
     /// An import of records: its number.
     ImportId;
+    /// An invoice or credit note.
+    InvoiceId;
+    /// An attempt to be paid.
+    PaymentId;
+    /// A visit to the payment provider's page for cards.
+    CardSetupId;
 }
 
 whole_number! { i32, Integer:
     /// A member's place in the sets of the permission rules: dense, per account, never reused.
     Slot;
+}
+
+whole_number! { i32, Integer:
+    /// A calendar day in UTC: days since 1970-01-01.
+    Day;
 }
 
 impl Slot {

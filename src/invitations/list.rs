@@ -17,6 +17,8 @@ const PARAMETER: &str = "invitations";
 /// One page of pending invitations, newest first; part of the members page as its field `pending`.
 pub struct Section {
     pub count: String,
+    /// "12 of 20 seats are used."
+    pub seats: String,
     pub range: String,
     pub page: Page<Pending>,
 }
@@ -177,7 +179,9 @@ pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section>
         next: page.next,
         first: page.first,
     };
+    let seats = crate::billing::seats::load(tx, account)?.sentence();
     Ok(Section {
+        seats,
         count: paging::capped(total),
         range: page.range(total),
         page,
@@ -317,6 +321,7 @@ mod tests {
         let pending = Section {
             count: page.rows.len().to_string(),
             range: page.range(1),
+            seats: String::new(),
             page,
         };
         Block { times, pending }.render().unwrap()

@@ -26,7 +26,7 @@ use crate::credentials::throttle::{self, Bucket};
 use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, InvitationId, MailId, MemberId, ProfileId, RoleId, Timestamp};
 use crate::schema::{accounts, invitations, members, profiles, roles, users};
-use crate::{Error, Result, db, mail, on_each};
+use crate::{Error, Result, billing, db, mail, on_each};
 
 /// New invitations of one account in 24 hours.
 pub const A_DAY: i64 = 2_000;
@@ -187,6 +187,8 @@ pub enum Outcome {
     Invited(Box<Invitation>),
     /// The account has sent as many as it may in 24 hours.
     DayFull,
+    /// Every seat is used.
+    NoSeat,
 }
 
 /// Invites one address into the account; all or nothing.
@@ -210,8 +212,9 @@ pub fn invite(
         return Ok(Outcome::Member { name });
     }
     let full = day_is_full(tx, account)?;
+    let no_seat = !billing::seats::load(tx, account)?.one_free();
     let by = Some(tx.me().member);
-    let made = if full {
+    let made = if full || no_seat {
         None
     } else {
         insert(tx, account, email, name, grants, by)?
@@ -219,6 +222,7 @@ pub fn invite(
     let Some(invitation) = made else {
         return Ok(match pending_to(tx, account, email)? {
             Some(invitation) => Outcome::Invited(Box::new(invitation)),
+            None if no_seat => Outcome::NoSeat,
             None if full => Outcome::DayFull,
             None => return Err(Error::internal("an invitation vanished under its lock")),
         });

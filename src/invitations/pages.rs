@@ -5,6 +5,7 @@ use askama::Template;
 use super::{A_DAY, AT_ONCE, Invitation, Outcome, choices, invite};
 use crate::access::{Can, ManageMembers, PlatformRoles};
 use crate::accounts::Grants;
+use crate::billing;
 use crate::credentials::email::Email;
 use crate::credentials::names::PersonName;
 use crate::db::types::{ProfileId, RoleId, Timestamp};
@@ -135,6 +136,8 @@ enum Said {
     Invited(Box<Invitation>),
     /// Why this one has to wait.
     NotNow(String),
+    /// Every seat is used: how many there are.
+    NoSeat(String),
     /// Where it can be corrected.
     NoAddress(String),
 }
@@ -179,6 +182,10 @@ pub fn send(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
                 Ok(Outcome::Sent { expires_at }) => Said::Sent(expires_at),
                 Ok(Outcome::Member { name }) => Said::Member(name),
                 Ok(Outcome::Invited(invitation)) => Said::Invited(invitation),
+                Ok(Outcome::NoSeat) => {
+                    let seats = can.read(|tx| billing::seats::load(tx, tx.account()))?;
+                    Said::NoSeat(seats.sentence())
+                }
                 Ok(Outcome::DayFull) => Said::NotNow(format!(
                     "Not sent: this account has sent {} invitations in 24 hours. Invite this address tomorrow.",
                     crate::web::paging::thousands(A_DAY)

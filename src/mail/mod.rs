@@ -52,6 +52,19 @@ pub struct Content {
     pub html: String,
     /// One-click unsubscribe address (RFC 8058); sets `List-Unsubscribe` and `List-Unsubscribe-Post`.
     pub unsubscribe: Option<String>,
+    /// A file that goes with it.
+    #[serde(default)]
+    pub attachment: Option<Attachment>,
+}
+
+/// A file that a feature makes when the message leaves, from something that never changes: the outbox stays small.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// As the receiver sees it.
+    pub name: String,
+    pub mime: String,
+    /// What the feature knows it by.
+    pub key: String,
 }
 
 impl Content {
@@ -66,6 +79,7 @@ impl Content {
             text: text.render().map_err(Error::internal)?,
             html: html.render().map_err(Error::internal)?,
             unsubscribe: None,
+            attachment: None,
         })
     }
 }

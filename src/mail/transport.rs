@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
-use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -70,8 +70,8 @@ impl Transport {
     }
 
     /// One attempt, on a blocking thread. A message that cannot be built is a refusal too.
-    pub fn deliver(&self, config: &Config, mail: &Claimed) -> Outcome {
-        let message = match build(config, mail) {
+    pub fn deliver(&self, config: &Config, mail: &Claimed, file: Option<Vec<u8>>) -> Outcome {
+        let message = match build(config, mail, file) {
             Ok(message) => message,
             Err(cause) => {
                 return Outcome::Refused(format!("The message could not be built: {cause}"));
@@ -125,7 +125,7 @@ fn judge(error: &lettre::transport::smtp::Error) -> Outcome {
     }
 }
 
-fn build(config: &Config, mail: &Claimed) -> Result<Message> {
+fn build(config: &Config, mail: &Claimed, file: Option<Vec<u8>>) -> Result<Message> {
     let from: Mailbox = config.mail_from.parse().map_err(Error::internal)?;
     let to: Mailbox = mail.recipient.parse().map_err(Error::internal)?;
     // The same for every attempt: a receiver that got it twice can tell.
@@ -148,12 +148,17 @@ fn build(config: &Config, mail: &Claimed) -> Result<Message> {
         // Vacation notices and ticket systems leave such messages alone (RFC 3834).
         builder = builder.header(AutoSubmitted);
     }
-    builder
-        .multipart(MultiPart::alternative_plain_html(
-            mail.content.text.clone(),
-            mail.content.html.clone(),
-        ))
-        .map_err(Error::internal)
+    let words =
+        MultiPart::alternative_plain_html(mail.content.text.clone(), mail.content.html.clone());
+    let whole = match (&mail.content.attachment, file) {
+        (Some(attachment), Some(bytes)) => {
+            let kind = ContentType::parse(&attachment.mime).map_err(Error::internal)?;
+            let part = lettre::message::Attachment::new(attachment.name.clone()).body(bytes, kind);
+            MultiPart::mixed().multipart(words).singlepart(part)
+        }
+        _ => words,
+    };
+    builder.multipart(whole).map_err(Error::internal)
 }
 
 macro_rules! fixed_header {

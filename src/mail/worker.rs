@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
-use super::outbox::{self, Claimed, Failed};
+use super::outbox::{self, Claimed, Failed, Outcome};
 use super::transport::Transport;
 use crate::access::{System, Tx};
 use crate::{App, Error, Result};
@@ -23,12 +23,18 @@ const ROUND: Duration = Duration::from_secs(5);
 /// What a feature does when a message has failed for good, in the same transaction.
 pub type OnFailed = fn(&mut Tx<System>, &Failed) -> Result<()>;
 
+/// Makes the file behind the key of an attachment.
+pub type Attach = fn(&App, &str) -> Result<Vec<u8>>;
+
+/// What features do for the worker.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    pub on_failed: OnFailed,
+    pub attach: Attach,
+}
+
 /// Runs until `stop` says so; a conversation under way is finished first.
-pub async fn run(
-    app: Arc<App>,
-    on_failed: OnFailed,
-    mut stop: watch::Receiver<bool>,
-) -> Result<()> {
+pub async fn run(app: Arc<App>, hooks: Hooks, mut stop: watch::Receiver<bool>) -> Result<()> {
     let transport = Arc::new(Transport::open(&app.config)?);
     let mut under_way = FuturesUnordered::new();
     let mut stopping = *stop.borrow();
@@ -43,7 +49,7 @@ pub async fn run(
                     under_way.extend(
                         claimed
                             .into_iter()
-                            .map(|mail| deliver(app.clone(), transport.clone(), mail, on_failed)),
+                            .map(|mail| deliver(app.clone(), transport.clone(), mail, hooks)),
                     );
                 }
                 Err(error) => tracing::warn!(%error, "the outbox could not be worked on"),
@@ -86,12 +92,22 @@ async fn deliver(
     app: Arc<App>,
     transport: Arc<Transport>,
     mail: Claimed,
-    on_failed: OnFailed,
+    hooks: Hooks,
 ) -> Result<()> {
     // lettre has panicked on odd input before; the thread keeps that away from the worker.
     on_blocking_thread(move || {
-        let outcome = transport.deliver(&app.config, &mail);
-        outbox::finish(&app, &mail, &outcome, on_failed)
+        let file = match &mail.content.attachment {
+            None => Ok(None),
+            Some(attachment) => (hooks.attach)(&app, &attachment.key).map(Some),
+        };
+        let outcome = match file {
+            Ok(file) => transport.deliver(&app.config, &mail, file),
+            Err(error) => {
+                tracing::error!(mail = mail.id.0, %error, "an attachment could not be made");
+                Outcome::Later("The attachment could not be made.".into())
+            }
+        };
+        outbox::finish(&app, &mail, &outcome, hooks.on_failed)
     })
     .await
 }

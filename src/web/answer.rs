@@ -16,6 +16,8 @@ pub struct Answer {
     pub(super) cookies: Vec<SetCookie>,
     pub(super) session: SessionChange,
     pub(super) flash: Option<(FlashKind, String)>,
+    /// An origin besides ours that forms on this page may lead to.
+    pub(super) form_target: Option<String>,
 }
 
 pub(super) enum Body {
@@ -32,6 +34,10 @@ pub(super) enum Body {
     },
     /// The same as one gzip stream.
     Gzip(Bytes),
+    Bytes {
+        mime: &'static str,
+        content: Vec<u8>,
+    },
     Stream {
         mime: &'static str,
         next: Box<Chunks>,
@@ -74,6 +80,7 @@ impl Answer {
             cookies: Vec::new(),
             session: SessionChange::Keep,
             flash: None,
+            form_target: None,
         }
     }
 
@@ -135,7 +142,7 @@ impl Answer {
         match &self.body {
             Body::Text { mime, .. } => mime.starts_with("text/html"),
             Body::Around { .. } | Body::Gzip(_) => true,
-            Body::Empty | Body::Stream { .. } => false,
+            Body::Empty | Body::Bytes { .. } | Body::Stream { .. } => false,
         }
     }
 
@@ -220,6 +227,23 @@ impl Answer {
             },
         )
         .attachment(name)
+    }
+
+    /// A PDF to keep.
+    pub fn pdf(name: &str, content: Vec<u8>) -> Answer {
+        let mime = "application/pdf";
+        Answer::new(200, Body::Bytes { mime, content }).attachment(name)
+    }
+
+    /// 303 to a page of another server that we chose.
+    pub fn see_elsewhere(url: impl Into<String>) -> Answer {
+        Answer::see_other(url)
+    }
+
+    /// Lets the forms of this page lead to another origin, whose page the answer to them goes on to.
+    pub fn forms_may_lead_to(mut self, origin: Option<&str>) -> Answer {
+        self.form_target = origin.map(str::to_owned);
+        self
     }
 
     fn attachment(self, name: &str) -> Answer {

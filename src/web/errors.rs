@@ -81,6 +81,13 @@ fn words(error: &Error) -> (u16, &'static str, String) {
             "You may not open this",
             format!("{section} is not part of what you may open. {who}"),
         ),
+        Error::ReadOnly => (
+            403,
+            "This account is read-only",
+            "Nothing was changed: an invoice has not been paid. The account owner and the administrators can pay it \
+             under Billing & Account > Invoices and Payments."
+                .into(),
+        ),
         Error::CrossSite => (
             403,
             "The form was not sent from this site",

@@ -13,7 +13,7 @@ use super::request::Request;
 use super::shell::{Crumb, Flash, Frame, MenuEntry, MenuGroup, Shell};
 use super::times::Zone;
 use crate::Result;
-use crate::access::{Admit, Caller, Can, Environment, Level, Theme, Visit};
+use crate::access::{Admit, Caller, Can, Environment, Level, Permission, Theme, Visit};
 use crate::credentials::keys::{Keys, Purpose};
 use crate::db::types::AccountId;
 use crate::permissions::{Object, Rights, load};
@@ -111,6 +111,10 @@ pub fn framed(visit: &Visit, request: &Request, trail: &[(&str, &str)]) -> Resul
                 href: (!href.is_empty()).then(|| (*href).to_owned()),
             })
             .collect(),
+        read_only: caller.read_only.then(|| {
+            let may_pay = Permission::ManageBilling.held_by(caller);
+            if may_pay { "/billing/invoices" } else { "" }
+        }),
     });
     Ok(shell)
 }

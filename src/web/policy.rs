@@ -13,10 +13,11 @@ pub(super) fn default_policy(headers: &mut HeaderMap) {
 }
 
 /// The policy of a page: nothing but what carries its nonce or comes from here.
-pub(super) fn policy(nonce: &str) -> String {
+pub(super) fn policy(nonce: &str, form_target: Option<&str>) -> String {
+    let forms = form_target.map_or_else(String::new, |origin| format!(" {origin}"));
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; \
-         font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+         font-src 'self'; connect-src 'self'; form-action 'self'{forms}; frame-ancestors 'none'; \
          base-uri 'none'; object-src 'none'"
     )
 }

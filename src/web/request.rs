@@ -18,6 +18,8 @@ pub struct Request {
     pub(super) user_agent: String,
     pub(super) address: IpAddr,
     pub(super) session: Option<Token>,
+    pub(super) body: Vec<u8>,
+    pub(super) signature: String,
     pub(super) id: String,
     pub(super) nonce: String,
 }
@@ -50,6 +52,16 @@ impl Request {
     /// The file that came with the form, on a route that takes one.
     pub fn upload(&self) -> Option<&Upload> {
         self.upload.as_ref()
+    }
+
+    /// The body as it came, on a route whose posts are signed.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The header with the signature, on such a route.
+    pub fn signature(&self) -> &str {
+        &self.signature
     }
 
     /// The browser's own name for itself, at most 400 characters; empty when it gives none.

@@ -217,11 +217,11 @@ async fn handle(
         errors::last_resort(&id)
     });
     let status = answer.status;
+    let policy = policy(&nonce, answer.form_target.as_deref());
     let mut response = write(&app, answer, &session, &id);
-    response.headers_mut().insert(
-        header::CONTENT_SECURITY_POLICY,
-        header_value(&policy(&nonce)),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, header_value(&policy));
     let route = match goal {
         Goal::Route(route) => route.path,
         Goal::WrongMethod(_) | Goal::Nothing => "none",
@@ -312,6 +312,8 @@ async fn read(
             .ok()
             .flatten()
             .and_then(|token| Token::parse(TokenKind::Session, &token)),
+        body: Vec::new(),
+        signature: String::new(),
         id: String::new(),
         nonce: String::new(),
     };
@@ -330,6 +332,19 @@ async fn read(
             .get("sec-fetch-site")
             .and_then(|v| v.to_str().ok());
         let origin = text(header::ORIGIN);
+        if let Some(name) = route.signed {
+            request.signature = req
+                .headers()
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or("")
+                .to_owned();
+            match read_body(route, payload, app.config.body_deadline).await {
+                Ok(body) => request.body = body,
+                Err(error) => return Err((request, error)),
+            }
+            return Ok(request);
+        }
         if !route.one_click && !csrf::same_origin(fetch_site, origin, &app.config.base_url) {
             return Err((request, Error::CrossSite));
         }
@@ -357,7 +372,7 @@ async fn read(
 async fn read_form(
     route: &Route,
     req: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     deadline: Duration,
 ) -> Result<Form> {
     let header = |name: HeaderName| req.headers().get(name).and_then(|v| v.to_str().ok());
@@ -383,6 +398,19 @@ async fn read_form(
     if length.is_some_and(|n| n > route.max_body) {
         return Err(Error::TooLarge);
     }
+    let body = read_body(route, payload, deadline).await?;
+    if unread {
+        return Ok(Form::default());
+    }
+    Form::parse(&body)
+}
+
+/// The body as it comes, within its limits.
+async fn read_body(
+    route: &Route,
+    mut payload: web::Payload,
+    deadline: Duration,
+) -> Result<Vec<u8>> {
     let arrived = tokio::time::timeout(deadline, async {
         let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
@@ -396,11 +424,7 @@ async fn read_form(
         Ok(body)
     })
     .await;
-    let body = arrived.map_err(|_| Error::TooSlow)??;
-    if unread {
-        return Ok(Form::default());
-    }
-    Form::parse(&body)
+    arrived.map_err(|_| Error::TooSlow)?
 }
 
 fn client_address(app: &App, req: &HttpRequest) -> IpAddr {
@@ -491,6 +515,7 @@ fn write(app: &App, answer: Answer, session: &Session, id: &str) -> HttpResponse
             out.insert_header((header::VARY, "Accept-Encoding"));
             out.content_type(answer::HTML).body(bytes)
         }
+        Body::Bytes { mime, content } => out.content_type(mime).body(content),
         Body::Stream { mime, next } => {
             let id = id.to_owned();
             let pieces = futures_util::stream::unfold(Some(next), move |state| {

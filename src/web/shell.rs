@@ -45,6 +45,8 @@ pub struct Frame {
     /// Where records are searched, for whoever has an object to search.
     pub search: Option<String>,
     pub crumbs: Vec<Crumb>,
+    /// The account has not paid: where that can be put right, for those who may; "" for the others.
+    pub read_only: Option<&'static str>,
 }
 
 /// A headed list in the side menu.

@@ -153,6 +153,7 @@ fn framed_shell() -> Shell {
                     }],
                 },
             ],
+            read_only: None,
             crumbs: vec![
                 Crumb {
                     label: "Shared".to_owned(),

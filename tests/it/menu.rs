@@ -48,6 +48,9 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
                 "Permissions",
                 "Check access",
                 "Audit log",
+                "Account Owner",
+                "Plan",
+                "Invoices and Payments",
             ],
         ),
         (halden.member("viewer", &[Role::Viewer]), &["Start"]),
@@ -57,19 +60,33 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
             &["Start"],
         ),
         (halden.member("none", &[]), &["Start"]),
-        (owner, &["Start"]),
+        (
+            owner,
+            &["Start", "Account Owner", "Plan", "Invoices and Payments"],
+        ),
         (operator, &["Start", "Product updates"]),
     ]
 }
 
 /// Entry, section, path.
-const PAGES: [(&str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str); 9] = [
     ("Insight users", "Insight users", INSIGHT_USERS),
     ("Users", "Permissions", "/settings/users"),
     ("Permissions", "Permissions", "/settings/permissions/roles"),
     ("Check access", "Permissions", "/settings/check-access"),
     ("Audit log", "Audit log", "/settings/audit-log"),
     ("Product updates", "Product updates", "/product-updates"),
+    (
+        "Account Owner",
+        "Billing & Account",
+        "/billing/account-owner",
+    ),
+    ("Plan", "Billing & Account", "/billing/plan"),
+    (
+        "Invoices and Payments",
+        "Billing & Account",
+        "/billing/invoices",
+    ),
 ];
 
 async fn the_menu_shows_what_its_owner_may_open_and_nothing_else(app: TestApp) {
@@ -88,7 +105,10 @@ async fn the_menu_shows_what_its_owner_may_open_and_nothing_else(app: TestApp) {
     }
     let erika = app.halden().await.admin("jon");
     let groups = erika.open("/test").await.texts(".sidenav h2");
-    assert_eq!(groups, ["TEST", "Shared", "System Settings"]);
+    assert_eq!(
+        groups,
+        ["TEST", "Shared", "System Settings", "Billing & Account"]
+    );
 }
 
 async fn every_entry_leads_to_its_page(app: TestApp) {
@@ -108,10 +128,10 @@ async fn a_refused_page_names_its_section_and_whom_to_ask(app: TestApp) {
         let page = sam.get(path).await;
         page.expect_status(403);
         page.expect(&format!("{section} is not part of what you may open."));
-        let who = if section == "Product updates" {
-            "Operators of this installation"
-        } else {
-            "Administrators"
+        let who = match section {
+            "Product updates" => "Operators of this installation",
+            "Billing & Account" => "Administrators and the account owner",
+            _ => "Administrators",
         };
         page.expect(&format!("{who} open it."));
         assert_eq!(menu(&page), ["Start"], "the way on is there");

@@ -1,18 +1,19 @@
 //! What stands for each parameter of a path when a test walks the route table.
 
 use diesel::prelude::*;
+use insight::billing::invoices::{self, Draft, Invoice, Line};
 use insight::db::Conn;
 use insight::db::types::{
-    AnnouncementId, ExportId, ImportId, InvitationId, PermissionChangeId, SessionId, Slot,
-    SubscriberId,
+    AnnouncementId, CardSetupId, ExportId, ImportId, InvitationId, PaymentId, PermissionChangeId,
+    SessionId, Slot, SubscriberId,
 };
 use insight::permissions::difference::Difference;
 use insight::permissions::objects::OBJECTS;
 use insight::permissions::sharing_rules::{self, Wanted};
 use insight::permissions::{Change, Level, Object, custom_fields, layouts, profiles, roles};
 use insight::schema::{
-    announcements, exports, imports, invitations, members, permission_changes, sessions,
-    subscribers,
+    announcements, card_setups, exports, imports, invitations, members, payments,
+    permission_changes, sessions, subscribers,
 };
 
 use crate::app::TestApp;
@@ -239,8 +240,70 @@ impl Fixture<'_> {
                         .get_result::<ExportId>(conn)
                 })
                 .to_string(),
+            "setup" => {
+                let visit = format!("visit {number}");
+                self.id(|conn| {
+                    diesel::insert_into(card_setups::table)
+                        .values((
+                            card_setups::account_id.eq(account),
+                            card_setups::provider.eq("sandbox"),
+                            card_setups::asked_by.eq("Ada"),
+                            card_setups::session.eq(visit),
+                            card_setups::state.eq("open"),
+                            card_setups::created_at.eq(app.clock.now()),
+                        ))
+                        .returning(card_setups::id)
+                        .get_result::<CardSetupId>(conn)
+                })
+                .to_string()
+            }
+            "invoice" => self.invoice().id.to_string(),
+            "payment" => {
+                let invoice = self.invoice();
+                self.id(|conn| {
+                    diesel::insert_into(payments::table)
+                        .values((
+                            payments::account_id.eq(account),
+                            payments::invoice_id.eq(invoice.id),
+                            payments::key.eq(format!("key {number}")),
+                            (
+                                payments::provider.eq("sandbox"),
+                                payments::customer.eq("customer"),
+                                payments::token.eq("token"),
+                                payments::card.eq("Visa ending in 4242"),
+                            ),
+                            (payments::amount.eq(100_i64), payments::currency.eq("EUR")),
+                            payments::present.eq(true),
+                            (
+                                payments::state.eq("waiting"),
+                                payments::reference.eq(format!("key {number}")),
+                            ),
+                            payments::created_at.eq(app.clock.now()),
+                            payments::leased_until.eq(app.clock.now()),
+                        ))
+                        .returning(payments::id)
+                        .get_result::<PaymentId>(conn)
+                })
+                .to_string()
+            }
             other => panic!("add a line for {{{other}}} to Fixture::value in tests/it/routes.rs"),
         }
+    }
+
+    /// An invoice that waits for money.
+    fn invoice(&self) -> Invoice {
+        let account = self.admin.account();
+        let line = Line {
+            text: "Business".into(),
+            detail: "1 seat".into(),
+            quantity: 1,
+            unit_price: 100,
+            amount: 100,
+        };
+        let issued = self
+            .app
+            .system_write(|tx| invoices::issue(tx, account, Draft::invoice(vec![line], None)));
+        issued.unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn id<T>(&self, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> T {

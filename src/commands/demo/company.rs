@@ -11,11 +11,14 @@ use super::rules;
 use crate::access::{Environment, PlatformRoles, System, Tx};
 use crate::accounts::{self, Grants};
 use crate::audit::{self, Event};
+use crate::billing::details::Details;
+use crate::billing::providers::sandbox::Behaviour;
+use crate::billing::providers::{ProviderCard, sandbox};
 use crate::credentials::email::Email;
 use crate::credentials::passwords::{Context, Password};
 use crate::credentials::second_factor;
 use crate::credentials::totp::Secret;
-use crate::db::types::{AccountId, MemberId, Slot, Timestamp, UserId};
+use crate::db::types::{AccountId, Day, MemberId, Slot, Timestamp, UserId};
 use crate::mail::outbox::{self, Outcome};
 use crate::permissions::custom_fields;
 use crate::permissions::setup::Setup;
@@ -23,7 +26,7 @@ use crate::schema::{
     invitations as invited, members, outbox as messages, roles, subscribers as subscribed, users,
 };
 use crate::subscribers::{self, announcements};
-use crate::{App, Clock, Error, Result, invitations, operators};
+use crate::{App, Clock, Error, Result, billing, db, invitations, operators};
 
 pub(super) const COMPANY: &str = "Halden Logistics";
 const SECOND_COMPANY: &str = "Fjord Terminals";
@@ -72,6 +75,9 @@ const PEOPLE: &[(&str, &str, i64, i64)] = &[
     ("Tariq Aziz", "V", 33, 26),
     ("Maja Strand", "V", 12, 3),
 ];
+
+/// Days since the company has bought its plan.
+const FIRST_PLAN: i64 = 95;
 
 /// People who have been asked to set two-factor up again.
 const NEEDS_SET_UP: [&str; 2] = ["Li Na", "Ada Lind"];
@@ -196,6 +202,9 @@ fn steps() -> Vec<(i64, Step)> {
         (4, Step::Leaves(LEFT)),
         (1, Step::ResetTwoFactor),
     ];
+    steps.push((FIRST_PLAN, Step::BuysPlan));
+    steps.push((20, Step::MoreSeats));
+    steps.extend((0..FIRST_PLAN).map(|ago| (ago, Step::Bills)));
     for (name, letters, joined, _) in PEOPLE {
         steps.push((*joined, Step::Joins(name, letters)));
     }
@@ -223,6 +232,10 @@ enum Step {
     /// Roles, profiles, layouts, sharing.
     SetsRulesUp,
     Leaves(&'static str),
+    BuysPlan,
+    MoreSeats,
+    /// Whatever of billing is due that day.
+    Bills,
 }
 
 fn parse(address: &str) -> Result<Email> {
@@ -264,6 +277,12 @@ impl Company<'_> {
             Step::ResetTwoFactor => self.two_factor_is_reset(),
             Step::SetsRulesUp => self.rules_are_set_up(),
             Step::Leaves(name) => self.leaves(name),
+            Step::BuysPlan => self.plan_is_bought(),
+            Step::MoreSeats => self.order(64),
+            Step::Bills => {
+                billing::jobs::run_due(self.app)?;
+                self.deliver()
+            }
         }
     }
 
@@ -295,6 +314,45 @@ impl Company<'_> {
         if name == ADMIN {
             operators::mark(self.app, &email_of(ADMIN))?;
         }
+        Ok(())
+    }
+
+    /// Billing details, a card of the sandbox, and the plan that the company has had since.
+    fn plan_is_bought(&self) -> Result<()> {
+        let by = self.person(ADMIN)?;
+        self.app.system_write(|tx| {
+            db::lock_account(tx.conn(), self.account)?;
+            tx.act_as(by.user, by.name);
+            let details = Details {
+                company: "Halden Logistics AS".into(),
+                address: "Storgata 14\n1767 Halden".into(),
+                country: "Norway".into(),
+                vat_number: "NO912345678MVA".into(),
+                extra_text: "Cost centre 4410".into(),
+                contact: "invoices@halden.example".into(),
+                account_name: String::new(),
+            };
+            billing::details::save_in(tx, self.account, &details)?;
+            let card = ProviderCard {
+                token: Behaviour::Pays.token(),
+                brand: "Visa".into(),
+                last4: "4242".into(),
+                exp_year: i32::from(Day::of(tx.now()).year()) + 2,
+                exp_month: 8,
+            };
+            let who = by.name.to_owned();
+            billing::cards::put(tx, self.account, sandbox::NAME, &card, who)
+        })?;
+        self.order(60)
+    }
+
+    fn order(&self, seats: i64) -> Result<()> {
+        let by = self.person(ADMIN)?;
+        self.app.system_write(|tx| {
+            db::lock_account(tx.conn(), self.account)?;
+            tx.act_as(by.user, by.name);
+            billing::order::place_in(tx, self.account, "business", seats, None)
+        })?;
         Ok(())
     }
 

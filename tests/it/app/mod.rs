@@ -4,6 +4,7 @@
 //! A story is an `async fn(app: TestApp)`; [`on_both!`](crate::on_both) makes a test of it for each database:
 //! `members::a_removed_member_is_signed_out_at_once::postgres`. Time stands still until a test moves it.
 
+pub mod billing;
 pub mod browser;
 pub mod contents;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod records;
 pub mod rules;
 pub mod smtp;
 pub mod steps;
+pub mod stripe;
 
 pub mod wait;
 
@@ -414,6 +416,7 @@ impl TestApp {
                     text: content.text,
                     html: content.html,
                     unsubscribe: content.unsubscribe,
+                    attachment: content.attachment,
                 }
             })
             .collect()
@@ -455,6 +458,7 @@ pub struct Letter {
     pub text: String,
     pub html: String,
     pub unsubscribe: Option<String>,
+    pub attachment: Option<insight::mail::Attachment>,
 }
 
 impl Letter {

@@ -58,6 +58,8 @@ pub struct Received {
     pub text: String,
     /// The HTML part, decoded; "" when there is none.
     pub html: String,
+    /// Name and content of each attached file.
+    pub attachments: Vec<(String, Vec<u8>)>,
     /// Name and unfolded value of each header, in their order.
     pub headers: Vec<(String, String)>,
     /// The message as it came over the wire.
@@ -308,6 +310,12 @@ impl Received {
             subject: mail.subject().unwrap_or_default().to_owned(),
             text: part("plain").unwrap_or_default(),
             html: part("html").unwrap_or_default(),
+            attachments: mail
+                .attachments()
+                .filter_map(|file| {
+                    Some((file.attachment_name()?.to_owned(), file.contents().to_vec()))
+                })
+                .collect(),
             headers: mail
                 .headers_raw()
                 .map(|(name, value)| (name.to_owned(), unfold(value)))

@@ -1,0 +1,14 @@
+DROP TRIGGER seats_changed ON billing;
+DROP TRIGGER accounts_get_billing ON accounts;
+DROP TABLE sandbox_charges;
+DROP TABLE sandbox_cards;
+DROP TABLE provider_events;
+DROP TABLE payments;
+DROP TABLE invoices;
+DROP TABLE card_setups;
+DROP TABLE cards;
+DROP TABLE billing;
+DROP FUNCTION refuse_issued;
+DROP FUNCTION make_billing;
+ALTER TABLE accounts DROP COLUMN read_only_since;
+ALTER TABLE accounts DROP COLUMN owner_since;

@@ -1,0 +1,14 @@
+DROP TRIGGER seats_changed;
+DROP TRIGGER accounts_get_billing;
+DROP TRIGGER invoices_stay;
+DROP TRIGGER invoices_never_change;
+DROP TABLE sandbox_charges;
+DROP TABLE sandbox_cards;
+DROP TABLE provider_events;
+DROP TABLE payments;
+DROP TABLE invoices;
+DROP TABLE card_setups;
+DROP TABLE cards;
+DROP TABLE billing;
+ALTER TABLE accounts DROP COLUMN read_only_since;
+ALTER TABLE accounts DROP COLUMN owner_since;

@@ -1,0 +1,122 @@
+//! What billing stories do again and again: cards, orders, the job, PDFs.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use insight::billing::jobs;
+use insight::db::Db;
+use insight::db::types::AccountId;
+use insight::{App, billing};
+
+use super::page::Page;
+use super::people::{Level, Person};
+use super::{TestApp, cheap_passwords, texts};
+
+/// A card that pays.
+pub const PAYS: &str = "4242 4242 4242 4242";
+/// A card that is taken, and whose payments are declined.
+pub const DECLINES: &str = "4000 0000 0000 0341";
+/// The same, because it finds itself expired.
+pub const EXPIRED: &str = "4000 0000 0000 0069";
+/// A card whose bank asks each time.
+pub const CONFIRMS: &str = "4000 0027 6000 3184";
+
+/// A day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+impl TestApp {
+    /// Does everything of billing that is due now.
+    pub fn bill(&self) {
+        jobs::run_due(self).expect("bills");
+    }
+
+    /// Lets days pass, and bills on each of them.
+    pub fn days(&self, days: u32) {
+        for _ in 0..days {
+            self.forward(DAY);
+            self.bill();
+        }
+    }
+
+    /// The same installation in a new process: nothing in memory is shared but the clock.
+    pub fn another(&self) -> Arc<App> {
+        App::new(
+            self.config.clone(),
+            Db::open(self.database().target(), 4).expect("opens"),
+            self.keys.clone(),
+            cheap_passwords(),
+            self.clock.clone(),
+        )
+    }
+
+    /// Rows of a query with the column `line`.
+    pub fn lines(&self, query: &str) -> Vec<String> {
+        texts(&mut self.database().connect(), query)
+    }
+
+    /// "2026-0001 open 360.00"-like lines of an account's invoices, oldest first, amounts in minor units.
+    pub fn invoices(&self, account: AccountId) -> Vec<String> {
+        self.lines(&format!(
+            "SELECT number || ' ' || kind || ' ' || state || ' ' || total AS line FROM invoices \
+             WHERE account_id = {account} ORDER BY number"
+        ))
+    }
+
+    /// The PDF of the newest invoice of an account.
+    pub fn newest_pdf(&self, account: AccountId) -> Vec<u8> {
+        let id = self.number(&format!(
+            "SELECT max(id) FROM invoices WHERE account_id = {account}"
+        ));
+        billing::invoices::attachment(self, &format!("{account}/{id}")).expect("makes a PDF")
+    }
+}
+
+impl Person {
+    /// A session that has just begun, after time has passed.
+    pub fn again(&self) -> &Person {
+        self.start_session(Level::Full);
+        self
+    }
+
+    /// Gives a card on the sandbox's page; gives the page that it leads to.
+    pub async fn give_card(&self, number: &str) -> Page {
+        let page = self.open(billing::INVOICES).await;
+        let page = page.press("Update card").await;
+        let page = page.press("Continue to the payment provider").await;
+        page.fill("Card number", number)
+            .fill("Expires (month/year)", "08/30")
+            .fill("Security code", "123")
+            .press("Save card")
+            .await
+    }
+
+    /// Reviews the order of a plan and seats.
+    pub async fn review(&self, plan: &str, seats: &str) -> Page {
+        let page = self.open(billing::PLAN).await;
+        page.tick(plan)
+            .fill("Seats", seats)
+            .press("Review order")
+            .await
+    }
+
+    /// Orders it.
+    pub async fn order(&self, plan: &str, seats: &str) -> Page {
+        self.review(plan, seats).await.press("Place order").await
+    }
+}
+
+/// The text of a PDF, as a reader shows it. `bash .ci/install` installs the program.
+pub fn text_of(pdf: &[u8]) -> String {
+    let dir = tempfile::TempDir::new().expect("a temporary folder");
+    let path = dir.path().join("invoice.pdf");
+    std::fs::write(&path, pdf).expect("writes");
+    let output = Command::new("pdftotext")
+        .args(["-layout", "-enc", "UTF-8"])
+        .arg(&path)
+        .arg("-")
+        .output()
+        .expect("pdftotext (package poppler-utils) is installed");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
