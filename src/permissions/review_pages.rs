@@ -45,7 +45,7 @@ enum Outlook {
     Refused(String),
     /// Nothing would change any more.
     Nothing,
-    Open(Open),
+    Open(Box<Open>),
 }
 
 struct Open {
@@ -186,11 +186,11 @@ fn outlook(tx: &mut Tx<ManagePermissions>, proposal: &Proposal) -> Result<Outloo
         censuses[object.index()] = records::census::of(tx, object)?;
     }
     let found = review(&rules, &after, me, &censuses);
-    Ok(Outlook::Open(Open {
+    Ok(Outlook::Open(Box::new(Open {
         version: rules.version(),
         values,
         more,
         reviewed: Reviewed::of(tx, &after, found, &censuses)?,
         as_of: census::estimated(&censuses),
-    }))
+    })))
 }

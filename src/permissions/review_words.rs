@@ -1,6 +1,7 @@
 //! A review as its page says it: names for slots, records for examples, sentences for warnings.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::census::{Censuses, Pair};
 use super::change::and;
@@ -68,8 +69,8 @@ impl Reviewed {
             let wanted = i64::try_from(EXAMPLES).unwrap_or(1);
             for pair in &row.of {
                 let key = (row.object, *pair);
-                if !examples.contains_key(&key) {
-                    examples.insert(key, census::examples(tx, row.object, *pair, wanted)?);
+                if let Entry::Vacant(place) = examples.entry(key) {
+                    place.insert(census::examples(tx, row.object, *pair, wanted)?);
                 }
             }
         }
