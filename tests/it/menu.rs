@@ -46,6 +46,7 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
                 "Insight users",
                 "Users",
                 "Permissions",
+                "Check access",
                 "Audit log",
             ],
         ),
