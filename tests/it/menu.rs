@@ -63,10 +63,11 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
 }
 
 /// Entry, section, path.
-const PAGES: [(&str, &str, &str); 5] = [
+const PAGES: [(&str, &str, &str); 6] = [
     ("Insight users", "Insight users", INSIGHT_USERS),
     ("Users", "Permissions", "/settings/users"),
     ("Permissions", "Permissions", "/settings/permissions/roles"),
+    ("Check access", "Permissions", "/settings/check-access"),
     ("Audit log", "Audit log", "/settings/audit-log"),
     ("Product updates", "Product updates", "/product-updates"),
 ];

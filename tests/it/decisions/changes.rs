@@ -274,16 +274,21 @@ fn in_order(mut facts: Facts) -> Facts {
     facts
 }
 
-fn check(seed: u64) -> bool {
-    let mut dice = Dice::new(seed);
-    let company = draw::company(&mut dice);
-    let mut before = facts(&company);
+/// With the first layout of each object as its default one.
+pub fn with_standard_layouts(mut facts: Facts) -> Facts {
     for object in Object::ALL {
-        let mut of = before.layouts.iter_mut().filter(|l| l.object == object);
+        let mut of = facts.layouts.iter_mut().filter(|l| l.object == object);
         if let Some(layout) = of.next() {
             layout.standard = true;
         }
     }
+    facts
+}
+
+fn check(seed: u64) -> bool {
+    let mut dice = Dice::new(seed);
+    let company = draw::company(&mut dice);
+    let before = with_standard_layouts(facts(&company));
     let Some(change) = draw_change(&mut dice, &before) else {
         return false;
     };

@@ -6,6 +6,7 @@ mod changes;
 mod draw;
 mod naive;
 mod pure;
+mod reasons;
 mod stored;
 
 use std::time::Duration;
