@@ -8,6 +8,7 @@ mod audit;
 mod audit_log;
 mod browser_keys;
 mod browser_pages;
+mod browser_settings;
 mod browser_walk;
 mod canaries;
 mod check_access;
