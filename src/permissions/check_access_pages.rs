@@ -11,7 +11,7 @@ use super::explain_words::{Told, Words};
 use super::review_pages::propose;
 use super::ways::{Question, ways};
 use super::{Rules, apply, explain_self};
-use crate::access::{Can, InAccount, ManagePermissions, Tx, UseRecords};
+use crate::access::{Can, InAccount, ManagePermissions, SignedIn, Tx};
 use crate::db::types::{MemberId, RecordId, Slot};
 use crate::records::people;
 use crate::records::{self, Found};
@@ -132,6 +132,9 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
 /// `GET /settings/check-access.json`
 pub fn json(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
     let typed = Typed::read(request.query())?;
+    if typed.nothing() {
+        return Ok(Answer::see_other(PATH));
+    }
     match can.read(|tx| answer(tx, &typed))? {
         Ok((told, found)) => {
             let record = found.id.0;
@@ -264,7 +267,7 @@ fn read_link(typed: &str) -> Option<(RecordId, Option<(String, String)>)> {
 }
 
 /// `GET /check-access`: the same about oneself. A record out of sight gets the answer of one that is not there.
-pub fn own(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
+pub fn own(can: Can<SignedIn>, request: &Request) -> Result<Answer> {
     let typed = Typed::read(request.query())?;
     let asked = typed.asked()?;
     let answer = match typed.nothing() {

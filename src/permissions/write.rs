@@ -324,7 +324,17 @@ impl<P: Proof> Writer<'_, '_, '_, P> {
         Ok(())
     }
 
+    /// An object without a row is Private.
     fn set_sharing(&mut self, object: Object, level: Level) -> Result<()> {
+        if level == Level::None {
+            diesel::delete(
+                sharing::table
+                    .filter(sharing::account_id.eq(self.account))
+                    .filter(sharing::object.eq(object.number())),
+            )
+            .execute(self.setup.conn())?;
+            return Ok(());
+        }
         let values = (
             sharing::account_id.eq(self.account),
             sharing::object.eq(object.number()),

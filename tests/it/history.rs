@@ -1,15 +1,16 @@
 //! Permissions > History: what was applied, under numbers without gaps, and the way back.
 
+use insight::db::types::RoleId;
 use insight::permissions::change::Change;
 use insight::permissions::setup::Setup;
 use insight::permissions::sharing_rules::Wanted;
 use insight::permissions::{Level, Object, Rights, layouts, profiles, roles, sharing_rules};
 
 use crate::app::TestApp;
-use crate::app::page::Page;
+use crate::app::page::{Page, css};
 use crate::app::people::Person;
-use crate::app::records::{called, names};
-use crate::app::steps::{assert_newest, audit_sentences};
+use crate::app::records::{called, names, on_layout};
+use crate::app::steps::{assert_newest, audit_sentences, everything};
 use crate::on_both;
 
 on_both!(
@@ -44,12 +45,12 @@ async fn revert(by: &Person, number: usize) -> Page {
         .all("tbody tr")
         .into_iter()
         .find(|row| {
-            let first = row.select(&crate::app::page::css("td")).next();
+            let first = row.select(&css("td")).next();
             first.is_some_and(|cell| cell.text().collect::<String>() == number.to_string())
         })
         .unwrap_or_else(|| panic!("no change {number}: {}", history.text()));
     let to = row
-        .select(&crate::app::page::css("button[formaction]"))
+        .select(&css("button[formaction]"))
         .next()
         .and_then(|button| button.attr("formaction"))
         .expect("a way back")
@@ -58,9 +59,8 @@ async fn revert(by: &Person, number: usize) -> Page {
 }
 
 /// What the rules say, past pages.
-fn rules(app: &TestApp, of: &Person) -> Vec<String> {
-    let _ = of;
-    let mut lines: Vec<String> = crate::app::steps::everything(app)
+fn rules(app: &TestApp) -> Vec<String> {
+    let mut lines: Vec<String> = everything(app)
         .into_iter()
         .filter(|line| {
             [
@@ -116,21 +116,21 @@ async fn a_deleted_role_comes_back_with_its_people_and_rules(app: TestApp) {
     app.standard("Sales", &[&bob, &eve]);
     let boss = app.role("Boss", None, &[&bob]);
     let rep = app.role("Rep", Some(boss), &[&eve]);
-    let low = app.role("Trainee", Some(rep), &[]);
+    let low = empty_role(&app, &ada, "Trainee", Some(rep));
     app.share(&ada, Object::Lead, rep, boss, Level::Write);
-    let before = rules(&app, &ada);
+    let before = rules(&app);
     let delete = Change::DeleteRole {
         role: rep,
         replacement: Some(low),
     };
     apply(&ada, &delete).await;
-    let between = rules(&app, &ada);
+    let between = rules(&app);
     assert_ne!(between, before);
     revert(&ada, 1).await.press("Apply").await;
-    assert_eq!(rules(&app, &ada), before);
+    assert_eq!(rules(&app), before);
     // The older entry can be taken up again: everything has its old number.
     revert(&ada, 2).await.press("Apply").await;
-    assert_eq!(rules(&app, &ada), between);
+    assert_eq!(rules(&app), between);
 }
 
 /// A change of every kind, each on top of the ones before.
@@ -148,7 +148,7 @@ fn each_kind(app: &TestApp, ada: &Person, bob: &Person) -> Vec<Change> {
     let mut matrix = profiles::Matrix::default();
     matrix[Object::Task.index()].rights = Rights::ALL;
     let name = |name: &str| called(name);
-    let fields = || vec![crate::app::records::on_layout("name", false, true)];
+    let fields = || vec![on_layout("name", false, true)];
     let everybody = vec![bob.member()];
     vec![
         Change::AddRole {
@@ -191,7 +191,10 @@ fn each_kind(app: &TestApp, ada: &Person, bob: &Person) -> Vec<Change> {
         },
         Change::ChangeRule {
             rule,
-            wanted: wanted("Some", other, other),
+            wanted: Wanted {
+                level: Level::Write,
+                ..wanted("Some", other, other)
+            },
         },
         Change::DeleteRule { rule },
         Change::SetSharing {
@@ -214,11 +217,7 @@ fn each_kind(app: &TestApp, ada: &Person, bob: &Person) -> Vec<Change> {
     ]
 }
 
-fn wanted(
-    name: &str,
-    source: insight::db::types::RoleId,
-    target: insight::db::types::RoleId,
-) -> Wanted {
+fn wanted(name: &str, source: RoleId, target: RoleId) -> Wanted {
     Wanted {
         name: called(name),
         object: None,
@@ -236,7 +235,7 @@ async fn everything_that_can_be_changed_can_be_put_back(app: TestApp) {
     let ada = app.admin("ada").await;
     let bob = app.member("bob", &[]).await;
     let changes = each_kind(&app, &ada, &bob);
-    let mut states = vec![rules(&app, &ada)];
+    let mut states = vec![rules(&app)];
     for change in &changes {
         let page = apply(&ada, change).await;
         assert!(
@@ -244,21 +243,21 @@ async fn everything_that_can_be_changed_can_be_put_back(app: TestApp) {
             "{change:?}: {}",
             page.text()
         );
-        let now = rules(&app, &ada);
+        let now = rules(&app);
         assert_ne!(states.last(), Some(&now), "{change:?}");
         states.push(now);
     }
     for number in (1..=changes.len()).rev() {
         let page = revert(&ada, number).await;
         page.press("Apply").await;
-        assert_eq!(rules(&app, &ada), states[number - 1], "change {number}");
+        assert_eq!(rules(&app), states[number - 1], "change {number}");
     }
 }
 
 async fn what_was_changed_since_is_not_put_back(app: TestApp) {
     let ada = app.admin("ada").await;
     let bob = app.member("bob", &[]).await;
-    let boss = app.role("Boss", None, &[]);
+    let boss = empty_role(&app, &ada, "Boss", None);
     let rep = app.role("Rep", None, &[&bob]);
     let rename = |name| Change::ChangeRole {
         role: rep,
@@ -269,7 +268,7 @@ async fn what_was_changed_since_is_not_put_back(app: TestApp) {
     apply(&ada, &rename("Vendor")).await;
     let page = revert(&ada, 1).await;
     assert_eq!(page.h1(), "Permissions");
-    page.expect("Change 1 cannot be reverted: the role Vendor was changed since.");
+    page.expect("Change 1 cannot be reverted: the role Seller was changed since.");
 
     // What a change added and others use by now stays.
     let add = Change::AddRole {
@@ -277,9 +276,9 @@ async fn what_was_changed_since_is_not_put_back(app: TestApp) {
         reports_to: None,
     };
     apply(&ada, &add).await;
-    app.role("Below", Some(rep), &[]);
+    empty_role(&app, &ada, "Below", Some(rep));
     let new = app.number("SELECT max(id) FROM roles WHERE name = 'New'");
-    let new = insight::db::types::RoleId(new);
+    let new = RoleId(new);
     app.set_up(&ada, |setup| {
         roles::assign(setup, &[bob.member()], Some(new))
     });
@@ -337,4 +336,9 @@ async fn the_history_has_pages(app: TestApp) {
     assert_eq!(second.texts("tbody tr td:first-child"), ["2", "1"]);
     let again = second.press("Newer").await;
     assert_eq!(again.all("tbody tr").len(), 50);
+}
+
+/// A role that nobody holds.
+fn empty_role(app: &TestApp, ada: &Person, name: &str, above: Option<RoleId>) -> RoleId {
+    app.set_up(ada, |setup| roles::add(setup, &called(name), above))
 }

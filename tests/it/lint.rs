@@ -2,7 +2,7 @@
 
 use insight::db::types::RoleId;
 use insight::permissions::sharing_rules::{self, Wanted};
-use insight::permissions::{Level, Object, layouts, organization_wide, profiles};
+use insight::permissions::{Level, Object, layouts, organization_wide, profiles, roles};
 
 use crate::app::TestApp;
 use crate::app::people::Person;
@@ -38,7 +38,7 @@ async fn each_kind_is_found(app: TestApp) {
     let sales = app.standard("Sales", &[&bob, &eve]);
     let boss = app.role("Boss", None, &[&bob]);
     let rep = app.role("Rep", Some(boss), &[&eve]);
-    let empty = app.role("Nobody's", None, &[]);
+    let empty = empty_role(&app, &ada, "Nobody's", None);
     add(&app, &ada, "From nobody", empty, boss, 0);
     add(&app, &ada, "To nobody", boss, empty, 0);
     add(&app, &ada, "Upwards", rep, boss, 0);
@@ -93,7 +93,7 @@ async fn each_kind_is_found(app: TestApp) {
     });
     let page = ada.open(LINT).await;
     page.section("Sharing rules that grant nothing")
-        .row("Down")
+        .row("Down again")
         .expect("organization-wide sharing opens as much to everybody");
     bob.get(LINT).await.expect_status(403);
 }
@@ -101,4 +101,9 @@ async fn each_kind_is_found(app: TestApp) {
 async fn nothing_to_look_at_is_said(app: TestApp) {
     let ada = app.admin("ada").await;
     ada.open(LINT).await.expect("Nothing to look at");
+}
+
+/// A role that nobody holds.
+fn empty_role(app: &TestApp, ada: &Person, name: &str, above: Option<RoleId>) -> RoleId {
+    app.set_up(ada, |setup| roles::add(setup, &called(name), above))
 }

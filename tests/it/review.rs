@@ -215,14 +215,12 @@ async fn of_two_who_apply_at_once_one_wins(app: TestApp) {
             name: called(&format!("Rep {round}")),
             reports_to: Some(above),
         };
-        let mut levels = [Level::None; 6];
-        levels[Object::Task.index()] = if round % 2 == 0 {
-            Level::Read
-        } else {
-            Level::None
+        let add = Change::AddRole {
+            name: called(&format!("One more {round}")),
+            reports_to: None,
         };
         let first = propose(&sales.ada, &other).await;
-        let second = propose(&eve, &Change::SetSharing { levels }).await;
+        let second = propose(&eve, &add).await;
         let answers = join_all([first.press_once("Apply"), second.press_once("Apply")]).await;
         let mut statuses: Vec<u16> = answers.iter().map(|page| page.status).collect();
         statuses.sort_unstable();
