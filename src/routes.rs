@@ -13,6 +13,7 @@ use crate::accounts::setup_pages;
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::permissions::check_access_pages as check_access;
+use crate::permissions::fields_pages as fields;
 use crate::permissions::history_pages as history;
 use crate::permissions::lint_pages as lint;
 use crate::permissions::pages as permissions;
