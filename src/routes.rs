@@ -16,10 +16,11 @@ use crate::billing::{
 use crate::invitations::{self, register_pages};
 use crate::members::{index_pages, remove_pages, reset_pages, roles_pages};
 use crate::permissions::check_access_pages as check_access;
+use crate::permissions::fields_pages as fields;
 use crate::permissions::history_pages as history;
 use crate::permissions::lint_pages as lint;
+use crate::permissions::pages as permissions;
 use crate::permissions::review_pages as review;
-use crate::permissions::{fields_pages as fields, pages as permissions};
 use crate::records::export::pages as export;
 use crate::records::import;
 use crate::records::pages as records;

@@ -38,9 +38,9 @@ const ON_THE_WAY: &[&str] = &[
 ];
 
 /// A window somebody looks at pages with, and what was wrong with them.
-struct Look<'a> {
+pub struct Look<'a> {
     app: &'a TestApp,
-    browser: Browser,
+    pub browser: Browser,
     /// The same person's browser with letters twice as large.
     large: Option<Browser>,
     problems: Vec<String>,
@@ -58,14 +58,14 @@ impl<'a> Look<'a> {
     }
 
     /// With a session of this person.
-    async fn of(app: &'a TestApp, person: &Person, level: Level) -> Look<'a> {
+    pub async fn of(app: &'a TestApp, person: &Person, level: Level) -> Look<'a> {
         let look = Look::new(app).await;
         look.sign_in(person, level).await;
         look
     }
 
     /// Looks at pages with large letters too.
-    async fn with_large_text(mut self) -> Look<'a> {
+    pub async fn with_large_text(mut self) -> Look<'a> {
         let large = Options {
             large_text: true,
             ..Options::DESKTOP
@@ -93,12 +93,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn goto(&self, path: &str) {
+    pub async fn goto(&self, path: &str) {
         self.browser.goto(&self.address(path)).await;
     }
 
     /// Opens a page and looks at it from all sides.
-    async fn page(&mut self, path: &str, status: u16) {
+    pub async fn page(&mut self, path: &str, status: u16) {
         self.goto(path).await;
         self.here(path, status).await;
         if let Some(large) = &self.large {
@@ -110,7 +110,7 @@ impl<'a> Look<'a> {
     }
 
     /// Looks at the page that is open.
-    async fn here(&mut self, name: &str, status: u16) {
+    pub async fn here(&mut self, name: &str, status: u16) {
         const STATUS: &str = "return performance.getEntriesByType('navigation')[0].responseStatus";
         // A form that was sent may still be on its way.
         let mut got = serde_json::Value::Null;
@@ -149,7 +149,7 @@ impl<'a> Look<'a> {
     }
 
     /// Looks at the page as it is, with whatever is open on it.
-    async fn state(&mut self, name: &str, options: Options) {
+    pub async fn state(&mut self, name: &str, options: Options) {
         let found = self.browser.axe().await;
         self.found(name, options, found);
         self.width(name, &format!("{} px", options.width)).await;
@@ -177,7 +177,7 @@ impl<'a> Look<'a> {
         self.problems.push(format!("{name}: {problem}"));
     }
 
-    fn done(self) {
+    pub fn done(self) {
         assert!(self.problems.is_empty(), "{}", self.problems.join("\n"));
     }
 }

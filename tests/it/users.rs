@@ -225,7 +225,7 @@ async fn the_details_say_what_somebody_sees_and_why(app: TestApp) {
     leads.expect("Of people in roles below · 2");
     leads.expect("By sharing rule, Read Only: Leads shared · 3");
     page.section("Sees").expect("Tasks 0");
-    let page = page.press("COMMERCIAL").await;
+    let page = page.section("Sees").press("COMMERCIAL").await;
     page.section("Sees").expect("Leads 0");
     // The path of roles from the top, and what an administrator sees.
     ada.open(&page_of(&rep))
