@@ -162,7 +162,9 @@ impl Plans {
         match plans.first() {
             Some(first) if first.is_free() => {}
             _ => {
-                return Err("the first plan must cost nothing: every account begins with it".into());
+                return Err(
+                    "the first plan must cost nothing: every account begins with it".into(),
+                );
             }
         }
         Ok(Plans {
