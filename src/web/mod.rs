@@ -3,6 +3,7 @@
 pub mod address;
 pub mod answer;
 pub mod assets;
+mod body;
 pub mod csrf;
 pub mod csv;
 pub mod errors;

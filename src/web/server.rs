@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_session::config::CookieContentSecurity;
 use actix_session::{Session, SessionMiddleware};
@@ -16,9 +16,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, guard, middleware, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use futures_util::StreamExt;
 
 use super::answer::{self, Answer, Body, SessionChange};
+use super::body::{read_body, read_form};
 use super::pieces::Pieces;
 use super::policy::{default_policy, header_value, policy};
 use super::request::{Form, Request};
@@ -367,64 +367,6 @@ async fn read(
         }
     }
     Ok(request)
-}
-
-async fn read_form(
-    route: &Route,
-    req: &HttpRequest,
-    payload: web::Payload,
-    deadline: Duration,
-) -> Result<Form> {
-    let header = |name: HeaderName| req.headers().get(name).and_then(|v| v.to_str().ok());
-    if header(header::CONTENT_ENCODING).is_some_and(|e| e != "identity") {
-        return Err(Error::WrongType);
-    }
-    let kind = header(header::CONTENT_TYPE).unwrap_or("");
-    let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let form = parts.next().as_deref() == Some("application/x-www-form-urlencoded");
-    let utf8 = parts.all(|part| match part.strip_prefix("charset=") {
-        Some(charset) => charset.trim_matches('"') == "utf-8",
-        None => true,
-    });
-    let length = header(header::CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
-    // Mail programs may send their one fixed field as a multipart form (RFC 8058 3.2); such routes read no field, so
-    // whatever comes is let pass.
-    let unread = route.one_click && !form;
-    // An empty POST may come without a type.
-    let empty = kind.is_empty() && length == Some(0);
-    if !(unread || empty || form && utf8) {
-        return Err(Error::WrongType);
-    }
-    if length.is_some_and(|n| n > route.max_body) {
-        return Err(Error::TooLarge);
-    }
-    let body = read_body(route, payload, deadline).await?;
-    if unread {
-        return Ok(Form::default());
-    }
-    Form::parse(&body)
-}
-
-/// The body as it comes, within its limits.
-async fn read_body(
-    route: &Route,
-    mut payload: web::Payload,
-    deadline: Duration,
-) -> Result<Vec<u8>> {
-    let arrived = tokio::time::timeout(deadline, async {
-        let mut body = Vec::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk =
-                chunk.map_err(|_| Error::BadRequest("The request ended before its end."))?;
-            if body.len() + chunk.len() > route.max_body {
-                return Err(Error::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    })
-    .await;
-    arrived.map_err(|_| Error::TooSlow)?
 }
 
 fn client_address(app: &App, req: &HttpRequest) -> IpAddr {
