@@ -573,7 +573,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     members,
     sessions,
     devices,
-    throttles,
     invitations,
     links,
     subscribers,
@@ -596,10 +595,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     permission_changes,
     billing,
     cards,
-    card_setups,
     invoices,
     payments,
-    provider_events,
-    sandbox_cards,
-    sandbox_charges,
 );

@@ -129,7 +129,7 @@ async fn the_bar_at_the_top_searches_all_objects(app: TestApp) {
     let all = page.press("All tasks that begin with “bet”").await;
     assert_eq!(crate::app::records::names(&all).len(), 11);
     // Only what one sees, and only of objects that one has.
-    let profile = app.standard("Standard User", &[&bob]);
+    let profile = app.standard("Sales", &[&bob]);
     let page = bob.open("/test/records?q=bet").await;
     assert_eq!(found(&page), ["Beta"]);
     app.set_up(&ada, |setup| {

@@ -446,7 +446,7 @@ async fn administrators_see_who_has_access_and_why(app: TestApp) {
         (
             "Eve",
             "Read",
-            "Sharing rule Leads shared: leads of Sales Rep are visible to Project Manager (Bob)",
+            "Sharing rule Leads shared: Leads of Sales Rep are visible to Project Manager (Bob)",
         ),
         (
             "Max",

@@ -524,7 +524,11 @@ impl Person {
         self.keep_cookies(&headers);
         let body = answer.bytes().await;
         let mut body = body.unwrap_or_else(|e| panic!("{path}: {e:?}")).to_vec();
-        if headers.get("content-encoding").is_some_and(|e| e == "gzip") {
+        let is = |name: &str, begins: &[u8]| {
+            let value = headers.get(name);
+            value.is_some_and(|value| value.as_bytes().starts_with(begins))
+        };
+        if is("content-encoding", b"gzip") && is("content-type", b"text/html") {
             let packed = std::mem::take(&mut body);
             let inflated = GzDecoder::new(&packed[..]).read_to_end(&mut body);
             inflated.unwrap_or_else(|e| panic!("{path}: {e:?}"));
