@@ -48,16 +48,11 @@ impl Part {
         }
         Part { bytes, crc }
     }
-
-    /// Bytes it takes.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// One gzip stream of some parts.
 pub fn joined(parts: &[&Part]) -> Bytes {
-    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let length = parts.iter().map(|part| part.bytes.len()).sum::<usize>();
     let mut stream = Vec::with_capacity(HEAD.len() + length + END.len() + 8);
     stream.extend_from_slice(&HEAD);
     let mut crc = Crc::new();
