@@ -1,5 +1,5 @@
 //! Changes on their way: proposed on a form, reviewed, applied under a number. The rules themselves are changed in
-//! [`apply`](super::apply) alone.
+//! [`super::apply`] alone.
 
 use diesel::prelude::*;
 

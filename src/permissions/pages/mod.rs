@@ -1,6 +1,6 @@
 //! System Settings > Permissions: the pages on which administrators set up roles, profiles, sharing and page layouts.
 //!
-//! No form here saves anything: each ends in [`propose`], which leads to Review change.
+//! No form here saves anything: each ends in [`propose`](super::review_pages::propose), which leads to Review change.
 
 pub mod assign;
 pub mod layout_forms;

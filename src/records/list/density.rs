@@ -3,7 +3,7 @@
 //!
 //! The map only ever says where there is *nothing*, and what it says stays true without being told of any change:
 //! every write of a record moves it to the instant of the write, so a stretch of the past loses records and never gains
-//! one. What was written after the map was made lies after [`Density::until`], where everything is looked at. A
+//! one. What was written after the map was made lies after the instant at which it ends, where everything is looked at. A
 //! transaction writes down the instant at which it began; [`SETTLED`] after that instant it has ended, because none that
 //! took longer than [`crate::access::LONGEST`] is committed, and clocks of several servers differ by less than the rest.
 
