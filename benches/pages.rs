@@ -380,7 +380,7 @@ async fn client(
     Ok((times, size))
 }
 
-/// The length of the answer once all of it has arrived. Only 200 with a Content-Length is an answer here.
+/// The length of the answer once all of it has arrived. Only 200 is an answer here.
 fn whole(buffer: &[u8]) -> Result<Option<usize>, String> {
     let Some(head) = buffer.windows(4).position(|w| w == b"\r\n\r\n") else {
         return Ok(None);
@@ -388,6 +388,13 @@ fn whole(buffer: &[u8]) -> Result<Option<usize>, String> {
     let text = String::from_utf8_lossy(&buffer[..head]);
     if !text.starts_with("HTTP/1.1 200") {
         return Err(text.into_owned());
+    }
+    if text
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        // What follows the last chunk; nothing is sent behind it before we ask again.
+        return Ok(buffer.ends_with(b"\r\n0\r\n\r\n").then_some(buffer.len()));
     }
     let length = text
         .lines()

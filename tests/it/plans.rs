@@ -241,7 +241,9 @@ async fn every_plan_gives_the_pages_of_a_plain_filter(app: TestApp) {
             let all = all_records(tx)?;
             for (q, query) in queries(&desk).iter().enumerate() {
                 let expected = expected(&all, desk.rules(), desk.slot(), query);
-                for (p, plan) in PLANS.into_iter().enumerate() {
+                // A map is drawn for each list that it is forced upon, and filters make nothing else of it.
+                let plans = if q < 8 { &PLANS[..] } else { &PLANS[..4] };
+                for (p, plan) in plans.iter().copied().enumerate() {
                     let what = format!("member {n}, query {q}, {plan:?}");
                     let size = [3, 50, 400][(n + q + p) % 3];
                     let pages = if size == 3 { 12 } else { usize::MAX };
