@@ -2,6 +2,8 @@
 //! deflated once. A deflate stream (RFC 1951) may be flushed to a whole byte at any place, and what follows a flush that
 //! was made without looking back stands for itself: such parts are joined end to end.
 
+use std::cell::RefCell;
+
 use actix_web::web::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
@@ -19,22 +21,29 @@ pub struct Part {
     crc: Crc,
 }
 
+thread_local! {
+    /// Kept, because what it works with takes longer to set up than a small part takes to deflate.
+    static FAST: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+}
+
 impl Part {
     /// A part that is sent often.
     pub fn small(text: &str) -> Part {
-        Part::new(text, Compression::default())
+        Part::by(&mut Compress::new(Compression::default(), false), text)
     }
 
     /// A part that is sent once.
     pub fn fast(text: &str) -> Part {
-        Part::new(text, Compression::fast())
+        FAST.with_borrow_mut(|deflate| {
+            deflate.reset();
+            Part::by(deflate, text)
+        })
     }
 
-    fn new(text: &str, level: Compression) -> Part {
+    fn by(deflate: &mut Compress, text: &str) -> Part {
         let mut crc = Crc::new();
         crc.update(text.as_bytes());
-        let mut deflate = Compress::new(level, false);
-        let mut bytes = Vec::with_capacity(text.len() / 4 + 64);
+        let mut bytes = Vec::with_capacity(text.len() / 2 + 64);
         loop {
             let read = usize::try_from(deflate.total_in()).unwrap_or(usize::MAX);
             let rest = text.as_bytes().get(read..).unwrap_or_default();
