@@ -44,6 +44,9 @@ pub(super) enum Body {
     },
 }
 
+/// Bytes that fit into one packet anyway.
+const WORTH_IT: usize = 1_000;
+
 /// Type of a page.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
@@ -106,17 +109,24 @@ impl Answer {
         ))
     }
 
-    /// The same, compressed where a part of it is kept compressed.
+    /// The same, with a page compressed: fast, because it is sent once, and nothing but the part that is kept is worth
+    /// more.
     pub(super) fn deflated(mut self) -> Answer {
-        if let Body::Around {
-            before,
-            part,
-            after,
-        } = &self.body
-        {
-            let (before, after) = (gzip::Part::fast(before), gzip::Part::fast(after));
-            self.body = Body::Gzip(gzip::joined(&[&before, part.deflated(), &after]));
-        }
+        let packed = match &self.body {
+            Body::Around {
+                before,
+                part,
+                after,
+            } => {
+                let (before, after) = (gzip::Part::fast(before), gzip::Part::fast(after));
+                gzip::joined(&[&before, part.deflated(), &after])
+            }
+            Body::Text { mime, content } if *mime == HTML && content.len() > WORTH_IT => {
+                gzip::joined(&[&gzip::Part::fast(content)])
+            }
+            _ => return self,
+        };
+        self.body = Body::Gzip(packed);
         self
     }
 

@@ -204,7 +204,7 @@ async fn handle(
     let (id, nonce) = (request.id.clone(), request.nonce.clone());
     let worked = web::block({
         let app = app.clone();
-        // Other pages are compressed on their way out.
+        // What is no page is compressed on its way out.
         let gzip = assets::accepts(accepted_encodings(&req), "gzip");
         move || {
             let answer = answer(goal, &app, &request, refused);
