@@ -6,6 +6,9 @@
 //! one. What was written after the map was made lies after the instant at which it ends, where everything is looked at. A
 //! transaction writes down the instant at which it began; [`SETTLED`] after that instant it has ended, because none that
 //! took longer than [`crate::access::LONGEST`] is committed, and clocks of several servers differ by less than the rest.
+//!
+//! A transaction that began before a map was finished may see a record where the map has seen it leave. It does without
+//! that map, and so does everybody after the clock was set back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +91,8 @@ struct Stretch {
 pub struct Density {
     /// When its first part was made.
     made: Timestamp,
+    /// When its last part was made.
+    finished: Timestamp,
     until: Timestamp,
     /// The oldest first; none without a record.
     stretches: Vec<Arc<Stretch>>,
@@ -142,6 +147,7 @@ impl Density {
     fn new(now: Timestamp) -> Density {
         Density {
             made: now,
+            finished: now,
             until: Timestamp(i64::MIN),
             stretches: Vec::new(),
             people: People::default(),
@@ -315,8 +321,9 @@ fn draw(
 ) -> Result<Option<Density>> {
     let until = now - SETTLED;
     let mut map = match before {
-        Some(before) if now - before.made < RENEW => Density {
+        Some(before) if before.finished <= now && now - before.made < RENEW => Density {
             made: before.made,
+            finished: now,
             until: before.until,
             stretches: before.stretches.clone(),
             people: before.people.clone(),
@@ -384,19 +391,23 @@ struct Kept {
 }
 
 impl Maps {
-    /// The map of a list, when there is one. One that has grown old is used on and lengthened meanwhile.
+    /// The map of a list for a transaction that began at `now`, when there is one. One that has grown old is used on and
+    /// lengthened meanwhile.
     pub(super) fn of(&self, of: Of, now: Timestamp) -> Option<Arc<Density>> {
+        let map = self.kept(of)?;
+        if now - map.until > LENGTHEN || map.finished - now > SETTLED {
+            self.want(of);
+        }
+        (map.finished <= now).then_some(map)
+    }
+
+    fn kept(&self, of: Of) -> Option<Arc<Density>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.asked += 1;
         let asked = kept.asked;
         let (map, used) = kept.maps.get_mut(&of)?;
         *used = asked;
-        let map = map.clone();
-        drop(kept);
-        if now - map.until > LENGTHEN {
-            self.want(of);
-        }
-        Some(map)
+        Some(map.clone())
     }
 
     /// Asks for a map to be made.
@@ -443,18 +454,22 @@ impl Maps {
 /// Makes the maps that were asked for, one after the other.
 pub fn run_due(app: &App, stop: &dyn Fn() -> bool) -> Result<()> {
     while let Some(of) = app.maps.next() {
-        let before = app.maps.of(of, app.clock.now());
+        let before = app.maps.kept(of);
         let drawn = draw(of, before.as_deref(), app.clock.now(), stop, |f| {
             app.system_read(|tx| f(tx.conn()))
         });
         app.maps.done(of);
-        match drawn? {
-            Some(map) => app.maps.keep(of, map),
-            None => return Ok(()),
-        }
+        let Some(map) = drawn? else {
+            return Ok(());
+        };
+        let finished = app.clock.now();
+        app.maps.keep(of, Density { finished, ..map });
     }
     Ok(())
 }
+
+/// Until a map that could not be made is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Makes maps as they are asked for, until `stop` says so.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -463,10 +478,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let made = tokio::task::spawn_blocking(move || run_due(&due, &|| *stopped.borrow())).await;
         if let Err(error) = made.map_err(Error::internal).and_then(|result| result) {
             tracing::warn!(%error, "a map of records could not be made; lists do without");
-            tokio::time::sleep(Duration::from_secs(5)).await;
         }
         tokio::select! {
             () = app.maps.wake.notified() => {}
+            () = tokio::time::sleep(AGAIN) => {}
             _ = stop.changed() => {}
         }
     }
