@@ -121,7 +121,7 @@ fn page(can: &Can<ManageMembers>, request: &Request, errors: Errors) -> Result<R
         });
         (rows.collect(), None)
     };
-    let many = successors.len() >= usize::try_from(people::CHOICE_LIMIT).unwrap_or(usize::MAX);
+    let many = successors.len() >= people::CHOICE_LIMIT;
     successors.retain(|(successor, _)| *successor != id);
     let trail = [
         ("Shared", ""),

@@ -92,7 +92,7 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
         };
         Ok((members, answer))
     })?;
-    let typed_in = i64::try_from(members.len()).unwrap_or(i64::MAX) >= people::CHOICE_LIMIT;
+    let typed_in = members.len() >= people::CHOICE_LIMIT;
     let (answer, errors) = match answer {
         None => (None, Errors::new()),
         Some(Ok((told, found))) => {

@@ -160,7 +160,7 @@ pub fn in_order<P: InAccount>(tx: &mut Tx<P>, slots: &[Slot]) -> Result<Vec<ByNa
 }
 
 /// How many members a choice offers; beyond that their address is typed.
-pub const CHOICE_LIMIT: i64 = 200;
+pub const CHOICE_LIMIT: usize = 200;
 
 /// The first active members by name, to choose from.
 pub fn choices<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> {
@@ -170,7 +170,7 @@ pub fn choices<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> 
         .filter(members::account_id.eq(account))
         .filter(members::removed_at.is_null())
         .order((members::name_key, members::id))
-        .limit(CHOICE_LIMIT)
+        .limit(CHOICE_LIMIT as i64)
         .select((members::id, users::name))
         .load(tx.conn())?)
 }
@@ -192,8 +192,19 @@ pub fn active_member<P: InAccount>(
     }
     let nobody =
         || Error::refused("Choose a member of this account, or leave it empty for nobody.");
+    let slot = member(tx, rules, typed)?.ok_or_else(nobody)?;
+    if rules.member(slot).is_some_and(|member| member.active) {
+        Ok(Some(slot))
+    } else {
+        Err(nobody())
+    }
+}
+
+/// The slot of a member by number or e-mail address, also of one who was removed; nothing when there is none.
+pub fn member<P: InAccount>(tx: &mut Tx<P>, rules: &Rules, typed: &str) -> Result<Option<Slot>> {
     let id = match typed.parse::<MemberId>() {
-        Ok(id) => id,
+        Ok(id) => Some(id),
+        Err(()) if !typed.contains('@') => None,
         Err(()) => {
             let account = tx.account();
             members::table
@@ -203,13 +214,7 @@ pub fn active_member<P: InAccount>(
                 .select(members::id)
                 .first(tx.conn())
                 .optional()?
-                .ok_or_else(nobody)?
         }
     };
-    let slot = rules.slot_of(id).ok_or_else(nobody)?;
-    if rules.member(slot).is_some_and(|member| member.active) {
-        Ok(Some(slot))
-    } else {
-        Err(nobody())
-    }
+    Ok(id.and_then(|id| rules.slot_of(id)))
 }

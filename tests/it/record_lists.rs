@@ -10,6 +10,7 @@ use crate::on_both;
 
 on_both!(
     a_list_is_searched_and_filtered,
+    in_a_large_company_people_are_typed,
     the_bar_at_the_top_searches_all_objects,
     a_list_is_sorted_by_its_heads,
     columns_are_chosen,
@@ -51,6 +52,10 @@ async fn a_list_is_searched_and_filtered(app: TestApp) {
     three(&ada, &bob).await;
     let (ada_id, bob_id) = (ada.member(), bob.member());
     let someone = format!("assigned={bob_id}");
+    let by_address = format!(
+        "assigned={}",
+        bob.email().to_uppercase().replace('@', "%40")
+    );
     let made_by = format!("created-by={ada_id}");
     for (query, found) in [
         ("q=bet", &["Betamax", "Beta"][..]),
@@ -70,6 +75,9 @@ async fn a_list_is_searched_and_filtered(app: TestApp) {
         ),
         ("assigned=me", &["Ärger GmbH"]),
         (&someone, &["Beta"]),
+        (&by_address, &["Beta"]),
+        ("assigned=nobody%40halden.example", &[]),
+        ("assigned=somebody", &[]),
         ("assigned=nobody", &["Betamax"]),
         (&made_by, &["Betamax", "Beta", "Ärger GmbH"]),
         ("q=b&f.status=Qualified&assigned=me", &[]),
@@ -102,6 +110,32 @@ async fn a_list_is_searched_and_filtered(app: TestApp) {
     page.expect("No leads match these filters.");
     let page = page.press("Clear filters").await;
     assert_eq!(names(&page).len(), 3);
+}
+
+async fn in_a_large_company_people_are_typed(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let bob = app.member("bob", &[]).await;
+    three(&ada, &bob).await;
+    let halden = app.halden().await;
+    for n in 0..200 {
+        halden.person(&format!("Twin {n}"), &format!("p{n}@halden.example"), &[]);
+    }
+    let label = "Filter by assigned to: e-mail, me or nobody";
+    let page = ada.open(LEADS).await;
+    for (typed, found) in [
+        (bob.email(), "Beta"),
+        ("me", "Ärger GmbH"),
+        ("nobody", "Betamax"),
+    ] {
+        let page = page.clone().fill(label, typed).press("Filter").await;
+        assert_eq!(names(&page), [found]);
+        assert_eq!(page.value(label), typed);
+    }
+    let page = page
+        .fill("Created by: e-mail or me", "p7@halden.example")
+        .press("Filter")
+        .await;
+    page.expect("No leads match these filters.");
 }
 
 async fn the_bar_at_the_top_searches_all_objects(app: TestApp) {

@@ -3,11 +3,11 @@
 
 use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::types::{MemberId, Slot};
+use crate::db::types::Slot;
 use crate::permissions::Shown;
 use crate::permissions::objects::{Kind, SortKey};
 use crate::records::change::sort_name;
-use crate::records::{Desk, Record, links};
+use crate::records::{Desk, Record, links, people};
 use crate::web::request::Form;
 
 /// A column of a list.
@@ -192,7 +192,8 @@ pub struct ListQuery {
 
 impl ListQuery {
     /// From a query string: `q` is the beginning of the name, `f.KEY` a filter by a field (`f.KEY.min`, `f.KEY.max` for
-    /// numbers and days; `-` for empty), `assigned` and `created-by` a member's number, "me" or "nobody", `sort` a column.
+    /// numbers and days; `-` for empty), `assigned` and `created-by` a member's number or e-mail
+    /// address, "me" or "nobody", `sort` a column.
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<ListQuery> {
         let mut filters = Vec::new();
         for shown in desk.fields() {
@@ -246,23 +247,16 @@ impl ListQuery {
             ("created-by", Column::CreatedBy),
         ] {
             let typed = form.one(name)?;
-            let slot = match typed {
+            let test = match typed.trim() {
                 "" => continue,
-                "me" => Some(desk.slot()),
-                "nobody" => None,
-                number => match number
-                    .parse::<MemberId>()
-                    .ok()
-                    .and_then(|id| desk.rules().slot_of(id))
-                {
-                    Some(slot) => Some(slot),
-                    None => continue,
+                "me" => Test::Member(Some(desk.slot())),
+                "nobody" => Test::Member(None),
+                typed => match people::member(tx, desk.rules(), typed)? {
+                    None => Test::Nothing,
+                    slot => Test::Member(slot),
                 },
             };
-            filters.push(Filter {
-                column,
-                test: Test::Member(slot),
-            });
+            filters.push(Filter { column, test });
         }
         Ok(ListQuery {
             prefix: form.one("q")?.trim().chars().take(200).collect(),

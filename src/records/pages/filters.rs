@@ -71,6 +71,19 @@ impl Filters {
         let members = people::choices(tx)?;
         let mut person = |id: &str, label: &str, any: &str, nobody: bool| -> Result<Filter> {
             let typed = query.one(id)?;
+            let of = |label: String, control| Filter {
+                id: id.to_owned(),
+                word: lowered(&label),
+                label,
+                control,
+            };
+            if members.len() >= people::CHOICE_LIMIT {
+                let or_nobody = if nobody { ", me or nobody" } else { " or me" };
+                return Ok(of(
+                    format!("{label}: e-mail{or_nobody}"),
+                    Control::Text(typed.to_owned()),
+                ));
+            }
             let mut options = vec![
                 (String::new(), any.to_owned()),
                 ("me".to_owned(), "Me".to_owned()),
@@ -79,7 +92,7 @@ impl Filters {
                 options.push(("nobody".to_owned(), "Nobody".to_owned()));
             }
             let known = typed.parse::<MemberId>().ok().filter(|id| {
-                // Somebody removed, or beyond the first by name: asked for in a link.
+                // Somebody removed: asked for in a link.
                 members.iter().all(|(member, _)| member != id)
             });
             if let Some(slot) = known.and_then(|id| desk.rules().slot_of(id)) {
@@ -91,12 +104,8 @@ impl Filters {
                     .iter()
                     .map(|(id, name)| (id.to_string(), name.clone())),
             );
-            Ok(Filter {
-                id: id.to_owned(),
-                label: label.to_owned(),
-                word: label.to_lowercase(),
-                control: Control::Select(chosen(options, typed)),
-            })
+            let control = Control::Select(chosen(options, typed));
+            Ok(of(label.to_owned(), control))
         };
         beside.push(person(
             "assigned",

@@ -119,7 +119,7 @@ struct Assignees {
 impl Assignees {
     fn load(tx: &mut Tx<UseRecords>) -> Result<Assignees> {
         let members = people::choices(tx)?;
-        let typed = i64::try_from(members.len()).unwrap_or(i64::MAX) >= people::CHOICE_LIMIT;
+        let typed = members.len() >= people::CHOICE_LIMIT;
         Ok(Assignees {
             members: if typed { Vec::new() } else { members },
             typed,
