@@ -41,6 +41,7 @@ mod loopholes;
 mod lost_access;
 mod mail;
 mod member_actions;
+mod member_plans;
 mod members;
 mod menu;
 mod migrations;
