@@ -51,6 +51,7 @@ mod permission_walk;
 mod plans;
 mod product_mail;
 mod product_updates;
+mod promised;
 mod races;
 mod record_fields;
 mod record_lists;
