@@ -71,7 +71,7 @@ async fn company(app: &TestApp) -> Company {
     }
     if postgres {
         run("ALTER TABLE members ENABLE TRIGGER USER".into());
-        run("VACUUM (ANALYZE)".into());
+        run("VACUUM (ANALYZE) members, users".into());
     }
     Company { ada, role, profile }
 }
