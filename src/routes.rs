@@ -87,7 +87,7 @@ fn route<P: Admit>(
         upload: false,
         menu: None,
         handler: Box::new(move |route, visit, request| {
-            let can = Can::<P>::decide(visit)?;
+            let can = Can::<P>::decide(visit).map_err(|error| route.named(error))?;
             route.check(can.visit(), request)?;
             handler(can, request)
         }),
@@ -154,6 +154,30 @@ impl Route {
     /// Guard, checks, handler.
     pub fn run(&self, visit: Rc<Visit>, request: &Request) -> Result<Answer> {
         (self.handler)(self, visit, request)
+    }
+
+    /// A refusal with the section that the route belongs to: one right opens several of System Settings.
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::Forbidden { section, who }
+                if self.needs == Needs::Permission(Permission::ManagePermissions) =>
+            {
+                Error::Forbidden {
+                    section: self.section().unwrap_or(section),
+                    who,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// The entry of the menu whose address this one begins with.
+    fn section(&self) -> Option<&'static str> {
+        table().iter().find_map(|row| {
+            let rest = self.path.strip_prefix(row.path)?;
+            let below = rest.is_empty() || rest.starts_with(['/', '.']);
+            row.menu.as_ref().filter(|_| below).map(|menu| menu.label)
+        })
     }
 
     fn check(&self, visit: &Visit, request: &Request) -> Result<()> {

@@ -147,11 +147,7 @@ pub fn log(can: Can<ViewAuditLog>, request: &Request) -> Result<Answer> {
         clear: if asked.is_empty() { "" } else { PATH },
         asked,
     };
-    if refused {
-        Answer::refused(&page)
-    } else {
-        Answer::page(&page)
-    }
+    Answer::form(&page, refused)
 }
 
 fn entries(total: i64) -> String {

@@ -82,11 +82,7 @@ fn page_with_back(
         back,
         errors,
     };
-    if refused {
-        Answer::refused(&page)
-    } else {
-        Answer::page(&page)
-    }
+    Answer::form(&page, refused)
 }
 
 /// The second of three steps behind a link that makes a user.

@@ -303,9 +303,10 @@ pub fn totals<P: InAccount>(tx: &mut Tx<P>) -> Result<(i64, i64)> {
         .first(tx.conn())?)
 }
 
-/// How many members a filter leaves, counted up to one more than the cap.
+/// How many members a filter leaves, counted up to one more than the cap; in an order, as in [`crate::users::list::count`].
 pub fn count<P: InAccount>(tx: &mut Tx<P>, filter: &Filter) -> Result<i64> {
     let query = filter.apply(tx).select(members::id).limit(COUNT_CAP + 1);
+    let query = query.order((members::name_key, members::id));
     Ok(Counted(query).get_result(tx.conn())?)
 }
 

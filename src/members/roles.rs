@@ -5,6 +5,8 @@ use diesel::prelude::*;
 use super::{Member, Rules, active_in, find, load_in, mails};
 use crate::access::{Administers, Admit, PlatformRoles, Proof, Tx};
 use crate::audit::{self, Event};
+use crate::credentials::sessions;
+use crate::credentials::tokens::Token;
 use crate::db::types::{AccountId, MemberId};
 use crate::schema::{accounts, members};
 use crate::{Error, Result};
@@ -13,8 +15,9 @@ use crate::{Error, Result};
 pub enum Outcome {
     /// They held exactly these roles already; nothing was written.
     Unchanged(Member),
-    /// The member as before the change.
-    Changed(Member),
+    /// The member as before the change. Whoever changes their own roles gets a new session id, as at every change of
+    /// privilege.
+    Changed(Member, Option<Token>),
 }
 
 /// Gives a member these roles and no others. `may_promote` is asked before somebody is made an administrator.
@@ -41,7 +44,11 @@ pub fn change<P: Administers + Admit>(
     let account = tx.account();
     let account_name = tx.me().account_name.clone();
     write(tx, account, &account_name, &member, wanted)?;
-    Ok(Outcome::Changed(member))
+    let token = match id == tx.me().member {
+        true => Some(sessions::renew(tx, false)?),
+        false => None,
+    };
+    Ok(Outcome::Changed(member, token))
 }
 
 /// Takes Admin away from members or gives it to them, as on Manage roles. Whoever calls this has locked the account and

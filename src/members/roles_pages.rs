@@ -5,7 +5,6 @@ use askama::Template;
 use super::roles::{self, Outcome};
 use super::{Member, PATH, Rules, find};
 use crate::access::{Can, ManageMembers, PlatformRoles};
-use crate::credentials::sessions;
 use crate::db::types::MemberId;
 use crate::web::answer::Answer;
 use crate::web::form::Errors;
@@ -53,16 +52,8 @@ pub fn save(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
     }
     // After the code the form comes back with the same ticks.
     let back = format!("{}?{}", request.path(), ticks(wanted));
-    let done = can.write(|tx| {
-        let outcome = roles::change(tx, id, wanted, || can.require_fresh_code(&back))?;
-        // One's own rights changed: a new session id, as at every change of privilege.
-        let token = match outcome {
-            Outcome::Changed(_) if own => Some(sessions::renew(tx, false)?),
-            _ => None,
-        };
-        Ok((outcome, token))
-    });
-    let (outcome, token) = match done {
+    let done = can.write(|tx| roles::change(tx, id, wanted, || can.require_fresh_code(&back)));
+    let outcome = match done {
         Err(Error::Refused(why)) => {
             let mut errors = Errors::new();
             errors.add("roles", why);
@@ -76,12 +67,12 @@ pub fn save(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
             member.name,
             wanted.sentence()
         ),
-        Outcome::Changed(_) if own => format!("You now hold {}.", wanted.sentence()),
-        Outcome::Changed(member) if wanted == PlatformRoles::default() => format!(
+        Outcome::Changed(..) if own => format!("You now hold {}.", wanted.sentence()),
+        Outcome::Changed(member, _) if wanted == PlatformRoles::default() => format!(
             "{} holds no platform role any more, from the next page {} opens.",
             member.name, member.name
         ),
-        Outcome::Changed(member) => format!(
+        Outcome::Changed(member, _) => format!(
             "Platform roles of {} are now {}. They apply from the next page {} opens.",
             member.name,
             wanted.sentence(),
@@ -89,11 +80,11 @@ pub fn save(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
         ),
     };
     let to = if own && !wanted.admin { "/" } else { PATH };
-    let mut answer = Answer::see_other(to).flash(text);
-    if let Some(token) = token {
-        answer = answer.start_session(token);
-    }
-    Ok(answer)
+    let answer = Answer::see_other(to).flash(text);
+    Ok(match outcome {
+        Outcome::Changed(_, Some(token)) => answer.start_session(token),
+        _ => answer,
+    })
 }
 
 fn page(
@@ -125,11 +116,7 @@ fn page(
         member,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 fn read(form: &Form) -> PlatformRoles {

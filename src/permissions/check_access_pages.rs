@@ -123,10 +123,7 @@ pub fn show(can: Can<ManagePermissions>, request: &Request) -> Result<Answer> {
         members: if typed_in { Vec::new() } else { members },
         answer,
     };
-    match page.errors.is_empty() {
-        true => Answer::page(&page),
-        false => Answer::refused(&page),
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 /// `GET /settings/check-access.json`

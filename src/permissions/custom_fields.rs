@@ -3,8 +3,9 @@
 
 use diesel::prelude::*;
 
+use super::change::taken;
 use super::objects::{Field, Kind, Object, TEXT_LIMIT};
-use super::setup::{Differences, Setup, taken};
+use super::setup::{Differences, Setup};
 use crate::access::{ManagePermissions, Proof, Tx};
 use crate::audit::Event;
 use crate::credentials::names::SettingName;
@@ -14,7 +15,7 @@ use crate::schema::{custom_fields as custom, layout_fields, page_layouts};
 use crate::{Error, Result, on_each};
 
 /// Fields that one object may have beside its own: each is a column of every list and file.
-pub const MAX_PER_OBJECT: i64 = 100;
+pub const MAX_PER_OBJECT: usize = 100;
 /// Values of one choice.
 pub const MAX_CHOICES: usize = 200;
 
@@ -34,15 +35,9 @@ pub fn add<P: Proof>(
         .ok_or(Error::BadRequest("There is no such kind of field."))?;
     let choices = read_choices(kind, choices)?;
     not_built_in(object, label)?;
-    let count: i64 = custom::table
-        .filter(custom::account_id.eq(account))
-        .filter(custom::object.eq(object.number()))
-        .filter(custom::retired_at.is_null())
-        .count()
-        .get_result(setup.conn())?;
-    if count >= MAX_PER_OBJECT {
-        return Err(full(object));
-    }
+    let others = in_use(setup, object)?;
+    room(object, &others)?;
+    free(label, others.iter())?;
     let id: CustomFieldId = diesel::insert_into(custom::table)
         .values((
             custom::account_id.eq(account),
@@ -53,8 +48,7 @@ pub fn add<P: Proof>(
             custom::created_at.eq(now),
         ))
         .returning(custom::id)
-        .get_result(setup.conn())
-        .map_err(taken("field", label))?;
+        .get_result(setup.conn())?;
     put_on_layouts(setup, object, id)?;
     let mut changes = Differences::default();
     changes
@@ -121,15 +115,20 @@ pub fn change<P: Proof>(
     if found.label == label.as_str() && found.choices == choices {
         return Ok(false);
     }
-    not_built_in(found.object, label)?;
+    if found.label != label.as_str() {
+        not_built_in(found.object, label)?;
+    }
+    if found.label != label.as_str() && found.retired_at.is_none() {
+        let others = in_use(setup, found.object)?;
+        free(label, others.iter().filter(|(id, _)| *id != field))?;
+    }
     let account = setup.account();
     diesel::update(row(account, field))
         .set((
             custom::label.eq(label.as_str()),
             custom::choices.eq(&choices),
         ))
-        .execute(setup.conn())
-        .map_err(taken("field", label))?;
+        .execute(setup.conn())?;
     setup.record(&Event::FieldChanged {
         field: found.label,
         object: found.object.plural().to_owned(),
@@ -161,21 +160,14 @@ pub fn restore<P: Proof>(setup: &mut Setup<P>, field: CustomFieldId) -> Result<b
     if found.retired_at.is_none() {
         return Ok(false);
     }
-    let account = setup.account();
-    let count: i64 = custom::table
-        .filter(custom::account_id.eq(account))
-        .filter(custom::object.eq(found.object.number()))
-        .filter(custom::retired_at.is_null())
-        .count()
-        .get_result(setup.conn())?;
-    if count >= MAX_PER_OBJECT {
-        return Err(full(found.object));
-    }
     let label = SettingName::parse(&found.label).map_err(Error::internal)?;
+    let others = in_use(setup, found.object)?;
+    room(found.object, &others)?;
+    free(&label, others.iter())?;
+    let account = setup.account();
     diesel::update(row(account, field))
         .set(custom::retired_at.eq(None::<Timestamp>))
-        .execute(setup.conn())
-        .map_err(taken("field", &label))?;
+        .execute(setup.conn())?;
     setup.record(&Event::FieldRestored {
         field: found.label,
         object: found.object.plural().to_owned(),
@@ -277,11 +269,38 @@ fn row(account: AccountId, field: CustomFieldId) -> _ {
         .filter(custom::id.eq(field))
 }
 
-fn full(object: Object) -> Error {
-    Error::refused(format!(
+/// The fields of an object that are not retired, with their labels.
+fn in_use<P: Proof>(setup: &mut Setup<P>, object: Object) -> Result<Vec<(CustomFieldId, String)>> {
+    let account = setup.account();
+    Ok(custom::table
+        .filter(custom::account_id.eq(account))
+        .filter(custom::object.eq(object.number()))
+        .filter(custom::retired_at.is_null())
+        .select((custom::id, custom::label))
+        .load(setup.conn())?)
+}
+
+fn room(object: Object, others: &[(CustomFieldId, String)]) -> Result<()> {
+    if others.len() < MAX_PER_OBJECT {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
         "{} have {MAX_PER_OBJECT} added fields already. Retire one first.",
         object.plural()
-    ))
+    )))
+}
+
+/// Refuses a label that another field has, in whatever case: the two would be one column to whoever reads a file. The
+/// account is locked, so that nobody else gives it meanwhile; the unique index knows the same case only.
+fn free<'o>(
+    label: &SettingName,
+    mut others: impl Iterator<Item = &'o (CustomFieldId, String)>,
+) -> Result<()> {
+    let lower = label.as_str().to_lowercase();
+    match others.find(|(_, other)| other.to_lowercase() == lower) {
+        Some((_, other)) => Err(taken("field", other)),
+        None => Ok(()),
+    }
 }
 
 fn not_built_in(object: Object, label: &SettingName) -> Result<()> {

@@ -25,6 +25,10 @@ use crate::{App, Result};
 /// Accounts whose rules are kept; the rest are loaded anew when they are asked for.
 const KEPT: usize = 256;
 
+/// Bytes that they may take in memory altogether, nearly. An account of 10,000 members in 1,000 roles takes up to 17 MB,
+/// a small one some kilobytes.
+const ROOM: usize = 256 << 20;
+
 /// The rules of the accounts that are in use.
 #[derive(Default)]
 pub struct Cache(Mutex<Kept>);
@@ -49,14 +53,26 @@ impl Cache {
 
     fn put(&self, account: AccountId, rules: Arc<Rules>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.rules.len() >= KEPT && !kept.rules.contains_key(&account) {
-            let oldest = kept.rules.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                kept.rules.remove(&oldest);
-            }
-        }
+        kept.asked += 1;
         let asked = kept.asked;
         kept.rules.insert(account, (rules, asked));
+        kept.shrink(KEPT, ROOM);
+    }
+}
+
+impl Kept {
+    /// Those that nobody has asked for longest go, while there are too many or they take too much room. One stays: it is
+    /// in use.
+    fn shrink(&mut self, most: usize, room: usize) {
+        let mut size: usize = self.rules.values().map(|(rules, _)| rules.size()).sum();
+        while self.rules.len() > 1 && (self.rules.len() > most || size > room) {
+            let oldest = self.rules.iter().min_by_key(|(_, (_, used))| *used);
+            let Some((account, gone)) = oldest.map(|(id, (rules, _))| (*id, rules.size())) else {
+                break;
+            };
+            self.rules.remove(&account);
+            size -= gone;
+        }
     }
 }
 
@@ -337,4 +353,63 @@ pub(super) fn rules_of(conn: &mut Conn, account: AccountId) -> Result<Vec<Sharin
             })
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rules of an account with so many members in so many roles.
+    fn account(members: i32, roles: i64) -> Arc<Rules> {
+        let member = |n: i32| MemberFact {
+            id: MemberId(i64::from(n)),
+            slot: Slot(n),
+            role: Some(RoleId(i64::from(n) % roles)),
+            profile: None,
+            administrator: false,
+            export: false,
+            active: true,
+        };
+        let role = |n| RoleFact {
+            id: RoleId(n),
+            name: format!("Role {n}"),
+            parent: None,
+        };
+        let facts = Facts {
+            members: (0..members).map(member).collect(),
+            roles: (0..roles).map(role).collect(),
+            ..Facts::default()
+        };
+        Arc::new(Rules::new(facts, 1, Timestamp(0)))
+    }
+
+    #[test]
+    fn the_size_grows_with_members_and_roles() {
+        let (small, large) = (account(10, 3).size(), account(10_000, 1_000).size());
+        assert!((1_000..20_000).contains(&small), "{small}");
+        assert!((15_000_000..20_000_000).contains(&large), "{large}");
+    }
+
+    #[test]
+    fn rules_that_nobody_asked_for_longest_go_first() {
+        let cache = Cache::default();
+        for n in 0..4 {
+            cache.put(AccountId(n), account(100, 10));
+        }
+        let get = |n| cache.get(AccountId(n), 1, Timestamp(0));
+        assert!(get(0).is_some() && get(2).is_some());
+        let each = account(100, 10).size();
+        let left = |most, room| {
+            let mut kept = cache.0.lock().unwrap();
+            kept.shrink(most, room);
+            let mut left: Vec<i64> = kept.rules.keys().map(|account| account.0).collect();
+            left.sort_unstable();
+            left
+        };
+        assert_eq!(left(4, 4 * each), [0, 1, 2, 3]);
+        assert_eq!(left(3, 4 * each), [0, 2, 3]);
+        assert_eq!(left(4, 3 * each - 1), [0, 2]);
+        assert_eq!(left(4, 0), [2], "the last one stays, however large");
+        assert!(get(2).is_some() && get(0).is_none());
+    }
 }

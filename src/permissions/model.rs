@@ -328,6 +328,25 @@ impl Rules {
             .any(|end| self.as_of < end && end <= now)
     }
 
+    /// Bytes that they take in memory, nearly, once every set of members has been asked for.
+    pub(super) fn size(&self) -> usize {
+        // A fact, and its places in the maps and lists beside it.
+        const MEMBER: usize = 3 * size_of::<MemberFact>();
+        const ROLE: usize = 3 * size_of::<RoleFact>();
+        const RULE: usize = 2 * size_of::<SharingRule>() + size_of::<InForce>();
+        const PROFILE: usize = 2 * size_of::<ProfileFact>();
+        const FIELD: usize = 2 * (size_of::<LayoutField>() + size_of::<Shown>());
+        let set = size_of::<OnceLock<Arc<Slots>>>() + self.slot_count().div_ceil(8);
+        let fields = self.facts.layouts.iter().map(|layout| layout.fields.len());
+        size_of::<Rules>()
+            + MEMBER * self.facts.members.len()
+            + ROLE * self.facts.roles.len()
+            + RULE * self.facts.rules.len()
+            + PROFILE * self.facts.profiles.len()
+            + FIELD * (fields.sum::<usize>() + self.facts.custom_fields.len())
+            + set * self.sets.len()
+    }
+
     /// What the database said.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -8,12 +8,11 @@
 //! rows that no number of records can raise. What a change says is decided in [`change`](super::change) and made in
 //! [`apply`](super::apply); fields and Export are written where they are.
 
+use crate::Result;
 use crate::access::{ManagePermissions, Proof, System, Tx};
 use crate::audit::{self, Change, Event};
-use crate::credentials::names::SettingName;
 use crate::db::types::{AccountId, Timestamp};
 use crate::db::{self, Conn};
-use crate::{Error, Result};
 
 /// An account's rules, locked for a change until the transaction ends.
 pub struct Setup<'s, 'a, P: Proof> {
@@ -63,22 +62,6 @@ impl<'a, P: Proof> Setup<'_, 'a, P> {
 
     pub(super) fn record(&mut self, event: &Event) -> Result<()> {
         audit::record(self.tx, self.account, event)
-    }
-}
-
-/// The sentence for a name that the unique index has already.
-pub(super) fn taken<'n>(
-    what: &'n str,
-    name: &'n SettingName,
-) -> impl FnOnce(diesel::result::Error) -> Error + 'n {
-    move |error| {
-        if db::is_taken(&error) {
-            Error::refused(format!(
-                "There is a {what} with the name {name} already. Choose another name."
-            ))
-        } else {
-            error.into()
-        }
     }
 }
 

@@ -108,11 +108,7 @@ fn page(can: &Can<ManagePermissions>, request: &Request, errors: Errors) -> Resu
         member,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 /// Names and addresses of the roles from the top down to the person's own.

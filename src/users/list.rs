@@ -188,9 +188,11 @@ pub fn find<P: InAccount>(tx: &mut Tx<P>, id: MemberId) -> Result<User> {
     load(tx, query)?.pop().ok_or(crate::Error::NotFound)
 }
 
-/// How many a filter leaves, counted up to one more than `cap`.
+/// How many a filter leaves, counted up to one more than `cap`. The order keeps the count on an index of the account: with
+/// a limit alone, reading everybody of every company looks cheap to both databases.
 pub fn count<P: InAccount>(tx: &mut Tx<P>, filter: &Filter, cap: i64) -> Result<i64> {
     let query = filter.apply(tx).select(members::id).limit(cap + 1);
+    let query = query.order((members::name_key, members::id));
     Ok(Counted(query).get_result(tx.conn())?)
 }
 

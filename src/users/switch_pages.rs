@@ -4,7 +4,6 @@ use askama::Template;
 
 use super::PATH;
 use crate::access::{Can, ManagePermissions, PlatformRoles};
-use crate::credentials::sessions;
 use crate::db::types::MemberId;
 use crate::members::roles::{self, Outcome};
 use crate::members::{self, Member, Rules};
@@ -61,15 +60,9 @@ pub fn administrator(can: Can<ManagePermissions>, request: &Request) -> Result<A
             admin: on,
             ..member.roles
         };
-        let outcome = roles::change(tx, id, wanted, || can.require_fresh_code(&resume))?;
-        // One's own rights changed: a new session id, as at every change of privilege.
-        let token = match outcome {
-            Outcome::Changed(_) if own => Some(sessions::renew(tx, false)?),
-            _ => None,
-        };
-        Ok((outcome, token))
+        roles::change(tx, id, wanted, || can.require_fresh_code(&resume))
     });
-    let (outcome, token) = match done {
+    let outcome = match done {
         Err(Error::Refused(why)) => {
             let mut errors = Errors::new();
             errors.add("administrator", why);
@@ -77,27 +70,27 @@ pub fn administrator(can: Can<ManagePermissions>, request: &Request) -> Result<A
         }
         done => done?,
     };
-    let text = match outcome {
+    let text = match &outcome {
         Outcome::Unchanged(member) if on => {
             format!("{} is an administrator already.", member.name)
         }
         Outcome::Unchanged(member) => format!("{} is no administrator already.", member.name),
-        Outcome::Changed(_) if own => "You are no administrator any more.".into(),
-        Outcome::Changed(member) if on => format!(
+        Outcome::Changed(..) if own => "You are no administrator any more.".into(),
+        Outcome::Changed(member, _) if on => format!(
             "{} is an administrator from the next page they open.",
             member.name
         ),
-        Outcome::Changed(member) => format!(
+        Outcome::Changed(member, _) => format!(
             "{} is no administrator any more. Profile and role apply from the next page they open.",
             member.name
         ),
     };
     let to = if own && !on { "/".to_owned() } else { back };
-    let mut answer = Answer::see_other(to).flash(text);
-    if let Some(token) = token {
-        answer = answer.start_session(token);
-    }
-    Ok(answer)
+    let answer = Answer::see_other(to).flash(text);
+    Ok(match outcome {
+        Outcome::Changed(_, Some(token)) => answer.start_session(token),
+        _ => answer,
+    })
 }
 
 /// `POST /settings/users/{member}/export`
@@ -157,9 +150,5 @@ fn page(
         on,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }

@@ -144,6 +144,11 @@ impl Answer {
         Answer::page_with(422, template)
     }
 
+    /// 200 with a form that is opened, 422 with one that was refused.
+    pub fn form(template: &impl Template, refused: bool) -> Result<Answer> {
+        Answer::page_with(if refused { 422 } else { 200 }, template)
+    }
+
     /// 409: somebody else was faster; both versions, and nothing lost.
     pub fn conflict(template: &impl Template) -> Result<Answer> {
         Answer::page_with(409, template)

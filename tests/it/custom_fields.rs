@@ -17,6 +17,7 @@ on_both!(
     a_choice_taken_away_stays_on_its_records,
     a_refused_form_keeps_what_was_typed,
     a_name_taken_meanwhile_stays_retired,
+    a_name_in_another_case_is_the_same_name,
     only_administrators_open_the_page,
     the_page_shows_each_object,
 );
@@ -89,10 +90,20 @@ const SAMPLES: [Sample; 8] = [
     ),
 ];
 
+/// The fields of leads.
+async fn of_leads(by: &Person) -> Page {
+    by.open(&format!("{FIELDS}?object=leads")).await
+}
+
+/// The form of a field of leads that somebody added.
+async fn edit(by: &Person, label: &str) -> Page {
+    let added = of_leads(by).await.section("Added fields");
+    added.row(label).press("Edit").await
+}
+
 /// Adds a field of leads through the page; gives its key.
 async fn add(by: &Person, label: &str, kind: &str, choices: &str) -> String {
-    let page = by.open(&format!("{FIELDS}?object=leads")).await;
-    let page = page.press("Add field").await;
+    let page = of_leads(by).await.press("Add field").await;
     let page = page.fill("Label", label).choose("Kind", kind);
     let page = page.fill("Choices (optional)", choices);
     let page = page.press("Add field").await;
@@ -207,8 +218,8 @@ async fn a_retired_field_is_nowhere_and_comes_back(app: TestApp) {
     let fields = [("name", "Lead"), (key.as_str(), value)];
     let id = ada.make("test/leads", &fields).await;
     let at = format!("{LEADS}/{id}");
-    let row = ada.open(&format!("{FIELDS}?object=leads")).await;
-    let ask = row.row("Secret plan").press("Retire").await;
+    let list = of_leads(&ada).await;
+    let ask = list.row("Secret plan").press("Retire").await;
     assert_eq!(ask.h1(), "Retire Secret plan?");
     ask.expect("Values stay and come back with Restore.");
     let page = ask.press("Retire Secret plan").await;
@@ -238,7 +249,7 @@ async fn a_retired_field_is_nowhere_and_comes_back(app: TestApp) {
     ada.change("test/leads", id, 1, &change)
         .await
         .expect_status(303);
-    let list = ada.open(&format!("{FIELDS}?object=leads")).await;
+    let list = of_leads(&ada).await;
     let page = list.row("Secret plan").press("Restore").await;
     assert_eq!(page.flash(), "Restored the field Secret plan.");
     let record = ada.open(&at).await;
@@ -253,12 +264,7 @@ async fn a_choice_taken_away_stays_on_its_records(app: TestApp) {
     let id = ada
         .make("test/leads", &[("name", "Old"), (&key, "Red")])
         .await;
-    let list = ada.open(&format!("{FIELDS}?object=leads")).await;
-    let form = list
-        .section("Added fields")
-        .row("Colour")
-        .press("Edit")
-        .await;
+    let form = edit(&ada, "Colour").await;
     assert_eq!(form.value("Choices"), "Red\nBlue");
     let page = form
         .fill("Label", "Paint")
@@ -287,6 +293,7 @@ async fn a_refused_form_keeps_what_was_typed(app: TestApp) {
     let crowd = crowd.join("\n");
     for (label, kind, choices, why) in [
         ("Nickname", "text", "", taken),
+        ("nickNAME", "number", "", taken),
         (
             "Company",
             "text",
@@ -331,12 +338,7 @@ async fn a_refused_form_keeps_what_was_typed(app: TestApp) {
     }
     // The name of another field, when one is renamed; the same name of another object is free.
     add(&ada, "Other", "Text", "").await;
-    let list = ada.open(&format!("{FIELDS}?object=leads")).await;
-    let form = list
-        .section("Added fields")
-        .row("Other")
-        .press("Edit")
-        .await;
+    let form = edit(&ada, "Other").await;
     let page = form.fill("Label", "Nickname").press("Save").await;
     page.expect_status(422);
     assert_eq!(page.errors(), [taken]);
@@ -384,6 +386,41 @@ async fn a_name_taken_meanwhile_stays_retired(app: TestApp) {
     assert_eq!(again.flash(), "The field Old region is in use already.");
 }
 
+async fn a_name_in_another_case_is_the_same_name(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let key = add(&ada, "Straße", "Text", "").await;
+    add(&ada, "Region", "Choice", "North\nSouth").await;
+    let taken = "There is a field with the name Straße already. Choose another name.";
+    let page = edit(&ada, "Region").await.fill("Label", "STRAßE");
+    let page = page.press("Save").await;
+    page.expect_status(422);
+    assert_eq!(page.errors(), [taken]);
+    // Its own name it may write otherwise.
+    let page = edit(&ada, "Straße").await.fill("Label", "straße");
+    let page = page.press("Save").await;
+    assert_eq!(page.flash(), "Changed the field straße.");
+    // A retired one gives its name up, and comes back when it is free.
+    let at = format!("{FIELDS}/{}", key.trim_start_matches("custom_"));
+    ada.post(&format!("{at}/retire"), &[])
+        .await
+        .expect_status(303);
+    add(&ada, "STRAßE", "Text", "").await;
+    let page = ada.post(&format!("{at}/restore"), &[]).await.follow().await;
+    page.expect("straße was not restored.")
+        .expect("There is a field with the name STRAßE already.");
+    // Two that were there before anybody compared them are still changed each for itself.
+    app.sql("UPDATE custom_fields SET retired_at = NULL")
+        .expect("restores");
+    app.sql("UPDATE custom_fields SET label = 'region' WHERE label = 'STRAßE'")
+        .expect("renames");
+    let form = edit(&ada, "Region").await;
+    let page = form.fill("Choices", "North\nEast").press("Save").await;
+    assert_eq!(page.flash(), "Changed the field Region.");
+    let form = edit(&ada, "Region").await;
+    let page = form.fill("Label", "Area").press("Save").await;
+    assert_eq!(page.flash(), "Changed the field Area.");
+}
+
 async fn only_administrators_open_the_page(app: TestApp) {
     let ada = app.admin("ada").await;
     let sam = app.member("sam", &[Role::Viewer, Role::Technician]).await;
@@ -407,7 +444,7 @@ async fn only_administrators_open_the_page(app: TestApp) {
     ] {
         sam.post(&path, &fields).await.expect_status(403);
     }
-    let list = ada.open(&format!("{FIELDS}?object=leads")).await;
+    let list = of_leads(&ada).await;
     list.row("Region").expect("In use");
     list.expect_not("Mine");
     // Another company's fields are none.
@@ -418,9 +455,7 @@ async fn only_administrators_open_the_page(app: TestApp) {
             .await
             .expect_status(404);
     }
-    olga.open(&format!("{FIELDS}?object=leads"))
-        .await
-        .expect_not("Region");
+    of_leads(&olga).await.expect_not("Region");
 }
 
 async fn the_page_shows_each_object(app: TestApp) {

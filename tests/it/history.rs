@@ -19,13 +19,14 @@ on_both!(
     everything_that_can_be_changed_can_be_put_back,
     what_was_changed_since_is_not_put_back,
     giving_administrator_back_asks_for_a_code,
+    a_revert_leaves_somebody_who_can_administer,
     the_history_has_pages,
 );
 
 const HISTORY: &str = "/settings/permissions/history";
 
 /// Proposes any change, as Check access does.
-async fn propose(by: &Person, change: &Change) -> Page {
+pub async fn propose(by: &Person, change: &Change) -> Page {
     let change = serde_json::to_string(change).expect("JSON");
     let fields = [("change", change.as_str())];
     by.post("/settings/check-access", &fields)
@@ -34,12 +35,12 @@ async fn propose(by: &Person, change: &Change) -> Page {
         .await
 }
 
-async fn apply(by: &Person, change: &Change) -> Page {
+pub async fn apply(by: &Person, change: &Change) -> Page {
     propose(by, change).await.press("Apply").await
 }
 
 /// Presses Revert beside the change with a number.
-async fn revert(by: &Person, number: usize) -> Page {
+pub async fn revert(by: &Person, number: usize) -> Page {
     let history = by.open(HISTORY).await;
     let row = history
         .all("tbody tr")
@@ -318,6 +319,45 @@ async fn giving_administrator_back_asks_for_a_code(app: TestApp) {
     let asked = page.press("Apply").await;
     assert_eq!(asked.h1(), "Confirm it is you", "{}", asked.text());
     eve.get(HISTORY).await.expect_status(403);
+}
+
+async fn a_revert_leaves_somebody_who_can_administer(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let eve = app.admin("eve").await;
+    let kim = app.admin("kim").await;
+    let profile = app.set_up(&ada, |setup| {
+        profiles::add(setup, &called("Other"), &profiles::Matrix::default())
+    });
+    let goes = |person: &Person| Change::AssignProfile {
+        members: vec![person.member()],
+        profile,
+    };
+    apply(&ada, &goes(&eve)).await;
+    revert(&ada, 1).await.press("Apply").await;
+    apply(&eve, &goes(&ada)).await;
+    // Kim cannot sign in before two-factor is set up anew, so that Eve is the last who can.
+    app.sql(&format!(
+        "UPDATE members SET two_factor = FALSE WHERE id = {}",
+        kim.member()
+    ))
+    .expect("takes it away");
+    let before = everything(&app);
+    let refused = revert(&eve, 2).await;
+    let why = "Eve is the last administrator who can sign in.";
+    refused.expect(why);
+    propose(&eve, &goes(&eve)).await.expect(why);
+    assert_eq!(everything(&app), before);
+    // With somebody beside her it is her own to decide.
+    app.sql(&format!(
+        "UPDATE members SET two_factor = TRUE WHERE id = {}",
+        kim.member()
+    ))
+    .expect("gives it back");
+    let page = revert(&eve, 2).await;
+    page.expect("You stop being an administrator");
+    page.press("Apply").await;
+    eve.get(HISTORY).await.expect_status(403);
+    kim.get(HISTORY).await.expect_status(200);
 }
 
 async fn the_history_has_pages(app: TestApp) {

@@ -71,9 +71,9 @@ async fn cast(app: &TestApp) -> Vec<(Person, &'static [&'static str])> {
 /// Entry, section, path.
 const PAGES: [(&str, &str, &str); 9] = [
     ("Insight users", "Insight users", INSIGHT_USERS),
-    ("Users", "Permissions", "/settings/users"),
+    ("Users", "Users", "/settings/users"),
     ("Permissions", "Permissions", "/settings/permissions/roles"),
-    ("Check access", "Permissions", "/settings/check-access"),
+    ("Check access", "Check access", "/settings/check-access"),
     ("Audit log", "Audit log", "/settings/audit-log"),
     ("Product updates", "Product updates", "/product-updates"),
     (

@@ -2,6 +2,7 @@
 //! administrators at once one wins.
 
 use futures_util::future::join_all;
+use insight::db::Target;
 use insight::db::types::{ProfileId, RoleId};
 use insight::permissions::change::Change;
 use insight::permissions::profiles::Matrix;
@@ -24,6 +25,7 @@ on_both!(
     of_two_who_apply_at_once_one_wins,
     a_change_writes_as_many_rows_whatever_the_number_of_records,
     a_proposal_waits_a_week,
+    what_would_be_written_otherwise_than_reviewed_is_not_written,
 );
 
 /// Two managers, a rep below the first, and five leads of the rep.
@@ -257,6 +259,33 @@ async fn a_proposal_waits_a_week(app: TestApp) {
     levels[0] = Level::Read;
     propose(&ada, &Change::SetSharing { levels }).await;
     assert_eq!(app.number(open), 1, "the old one is gone");
+}
+
+async fn what_would_be_written_otherwise_than_reviewed_is_not_written(app: TestApp) {
+    let sales = sales(&app).await;
+    let page = sales.move_rep().await;
+    // Something in the database gives a changed role another name.
+    let other_name = match app.database().target() {
+        Target::Sqlite(_) => vec![
+            "CREATE TRIGGER other_name AFTER UPDATE ON roles BEGIN \
+             UPDATE roles SET name = NEW.name || '!' WHERE id = NEW.id; END",
+        ],
+        Target::Postgres(_) => vec![
+            "CREATE FUNCTION other_name() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN NEW.name := NEW.name || ''!''; RETURN NEW; END'",
+            "CREATE TRIGGER other_name BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION other_name()",
+        ],
+    };
+    for statement in other_name {
+        app.sql(statement).expect("makes a trigger");
+    }
+    let before = everything(&app);
+    let failed = page.press("Apply").await;
+    failed.expect_status(500);
+    assert_eq!(everything(&app), before);
+    assert_eq!(leads(&sales.north).await, 5);
+    let list = sales.ada.open("/settings/permissions/history").await;
+    list.expect("Nothing was changed yet.");
 }
 
 #[actix_web::test]

@@ -209,7 +209,7 @@ impl Change {
 }
 
 /// The sentence for a name that something else has.
-fn taken(what: &str, name: &SettingName) -> Error {
+pub(super) fn taken(what: &str, name: impl std::fmt::Display) -> Error {
     Error::refused(format!(
         "There is a {what} with the name {name} already. Choose another name."
     ))

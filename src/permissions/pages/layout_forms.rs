@@ -264,11 +264,7 @@ fn page(
         lines,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 /// `GET /settings/permissions/page-layouts/{layout}/delete`
@@ -331,9 +327,5 @@ fn delete_page(
         layouts,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }

@@ -258,11 +258,7 @@ fn page(
         rows: rows(&rules, &typed.matrix),
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 fn members_of(rules: &Rules, profile: &ProfileFact) -> String {
@@ -335,11 +331,7 @@ fn delete_page(
         profiles,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 #[cfg(test)]

@@ -137,11 +137,7 @@ fn form(
         roles: role_choices(&rules, above),
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 /// `GET /settings/permissions/roles/{role}/delete`
@@ -194,11 +190,7 @@ fn delete_page(
         dependents,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }
 
 /// Every role but the one that goes.

@@ -239,9 +239,5 @@ fn page(
         typed,
         errors,
     };
-    if page.errors.is_empty() {
-        Answer::page(&page)
-    } else {
-        Answer::refused(&page)
-    }
+    Answer::form(&page, page.shell.refused)
 }

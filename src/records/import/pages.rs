@@ -166,11 +166,7 @@ pub(super) fn matching(
             .collect(),
         import,
     };
-    if refused {
-        Answer::refused(&page)
-    } else {
-        Answer::page(&page)
-    }
+    Answer::form(&page, refused)
 }
 
 /// The frame of the pages of one import.

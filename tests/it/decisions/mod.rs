@@ -4,6 +4,7 @@
 mod agree;
 mod changes;
 mod draw;
+mod found;
 mod naive;
 mod pure;
 mod reasons;

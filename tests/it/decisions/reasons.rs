@@ -8,12 +8,12 @@ use insight::db::types::{Slot, Timestamp};
 use insight::permissions::census::Census;
 use insight::permissions::explain::{Asked, Explanation, State, What};
 use insight::permissions::model::Facts;
-use insight::permissions::ways::{Question, Way, ways};
-use insight::permissions::{Level, Object, People, Rights, Rules, Verdict};
+use insight::permissions::ways::{Measured, Question, Way, ways};
+use insight::permissions::{Action, Level, Object, People, Rights, Rules, Verdict};
 
 use super::changes::{around, with_standard_layouts};
 use super::draw::{self, Dice};
-use super::pure::{facts, people, with_seeds};
+use super::pure::{facts, people as owned, with_seeds};
 
 const COMPANIES: u64 = 1_500;
 
@@ -79,7 +79,57 @@ fn steps_make_sense(found: &Explanation) {
     assert!(not_reached, "{steps:?}");
 }
 
-fn check(seed: u64, offered: &Cell<u64>) {
+/// How far a change goes: at least to the members and records that gain, and nearly always to no others.
+fn reaches(
+    measured: &Measured,
+    before: &Rules,
+    after: &Facts,
+    object: Object,
+    records: &[People],
+    seen: &Seen,
+) {
+    let after = Rules::new(after.clone(), 2, Timestamp(draw::NOW));
+    let gains = |slot: Slot, people: People| {
+        Action::ALL.into_iter().any(|action| {
+            let may = |rules: &Rules| rules.can(slot, action, object, people) == Verdict::Allowed;
+            may(&after) && !may(before)
+        })
+    };
+    let active = before.facts().members.iter().filter(|member| member.active);
+    let active: Vec<Slot> = active.map(|member| member.slot).collect();
+    let of = |people: &&People| active.iter().any(|slot| gains(*slot, **people));
+    let gained = u64::try_from(records.iter().filter(of).count()).expect("few");
+    assert!(measured.records >= gained, "{gained} records: {measured:?}");
+    // Whose records there are makes no difference: everybody might make some.
+    let all = before.facts().members.iter().map(|member| member.slot);
+    let any = |slot: &&Slot| {
+        let mut pairs = all.clone().flat_map(|one| {
+            let both = all.clone().map(move |two| (one, two));
+            both.map(|(creator, assigned)| People {
+                creator,
+                assigned: Some(assigned),
+            })
+        });
+        pairs.any(|people| gains(**slot, people))
+    };
+    let members = u64::try_from(active.iter().filter(any).count()).expect("few");
+    assert!(
+        measured.members >= members,
+        "{members} members: {measured:?}"
+    );
+    let exact = (measured.members, measured.records) == (members, gained);
+    seen.exact.set(seen.exact.get() + u64::from(exact));
+    seen.changes.set(seen.changes.get() + 1);
+}
+
+/// How many changes were offered, and of how many the reach was told exactly.
+#[derive(Default)]
+struct Seen {
+    changes: Cell<u64>,
+    exact: Cell<u64>,
+}
+
+fn check(seed: u64, seen: &Seen) {
     let mut dice = Dice::new(seed);
     let company = draw::company(&mut dice);
     let facts = with_standard_layouts(facts(&company));
@@ -90,7 +140,7 @@ fn check(seed: u64, offered: &Cell<u64>) {
         let slot = Slot(i32::try_from(dice.below(company.members.len())).expect("few"));
         let asked = dice.one(&Asked::ALL);
         let object = dice.one(&Object::ALL);
-        let people = people(draw::owners(&mut dice, &company));
+        let people = owned(draw::owners(&mut dice, &company));
         let found = rules.explain(slot, asked, object, people);
         let allowed = decided(&rules, slot, asked, object, people);
         assert_eq!(found.allowed, allowed, "{slot:?} {asked:?} {people:?}");
@@ -102,8 +152,12 @@ fn check(seed: u64, offered: &Cell<u64>) {
         if rules.rights(slot, object).has(Rights::READ) {
             each_reason_grants(&rules, &found, slot, object, people);
         }
+        let others = (0..dice.below(9)).map(|_| owned(draw::owners(&mut dice, &company)));
+        let records: Vec<People> = others.chain([people]).collect();
         let mut counts: BTreeMap<(Slot, Slot), u64> = BTreeMap::new();
-        *counts.entry((people.owner(), people.creator)).or_default() += 1;
+        for of in &records {
+            *counts.entry((of.owner(), of.creator)).or_default() += 1;
+        }
         let census = Census::new(counts, None);
         let question = Question {
             slot,
@@ -113,12 +167,16 @@ fn check(seed: u64, offered: &Cell<u64>) {
         };
         let ways = ways(&rules, &around, question, &census, now);
         assert!(ways.len() <= 3 && (ways.is_empty() || !allowed));
+        assert!(ways.is_sorted_by_key(|way| (way.members, way.records)));
+        let member = rules.member(slot).expect("is one");
+        let may_have = member.active && (asked != Asked::Export || member.export);
+        assert!(may_have || ways.iter().all(|way| way.way == Way::Export));
         for measured in ways {
             let (then, people) = match &measured.way {
                 Way::Change(change) => {
-                    offered.set(offered.get() + 1);
                     assert!(measured.members > 0 && measured.records > 0, "{measured:?}");
                     let after = change.on(rules.facts(), &around).expect("can be made");
+                    reaches(&measured, &rules, &after, object, &records, seen);
                     (after, people)
                 }
                 Way::Assign => {
@@ -141,8 +199,9 @@ fn check(seed: u64, offered: &Cell<u64>) {
 
 #[test]
 fn an_explanation_says_what_is_decided_and_what_it_offers_would_allow_it() {
-    let offered = Cell::new(0);
-    with_seeds(0, COMPANIES, |seed| check(seed, &offered));
-    let offered = offered.get();
-    assert!(offered > 0, "nothing was ever offered");
+    let seen = Seen::default();
+    with_seeds(0, COMPANIES, |seed| check(seed, &seen));
+    let (changes, exact) = (seen.changes.get(), seen.exact.get());
+    assert!(changes > 0, "nothing was ever offered");
+    assert!(exact * 100 >= changes * 98, "{exact} of {changes}");
 }
