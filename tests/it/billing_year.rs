@@ -3,6 +3,7 @@
 //! independent calculation gives.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use insight::db::types::AccountId;
 use time::{Date, Month};
 
 use crate::app::TestApp;
-use crate::app::billing::{DAY, PAYS};
+use crate::app::billing::{DAY, PAYS, months_after};
 use crate::app::people::{Level, Person};
 use crate::on_both;
 
@@ -23,9 +24,22 @@ on_both!(a_year_of_being_killed_gives_the_right_invoices);
 thread_local! {
     /// Statements that this thread may still begin.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    /// After those, only reading ones.
+    static READS: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Killed;
+/// Before which statement.
+struct Killed(String);
+
+/// "INSERT INTO invoices", "COMMIT".
+fn statement(event: &InstrumentationEvent<'_>) -> String {
+    let text = match event {
+        InstrumentationEvent::StartQuery { query, .. } => query.to_string(),
+        _ => "COMMIT".to_owned(),
+    };
+    let words = text.split_whitespace().take(3).collect::<Vec<_>>();
+    words.join(" ").replace(['"', '`'], "")
+}
 
 /// From now on every connection counts its statements.
 fn count_statements() {
@@ -38,42 +52,44 @@ fn count_statements() {
                     InstrumentationEvent::StartQuery { .. }
                         | InstrumentationEvent::CommitTransaction { .. }
                 );
-                if !counts {
+                let Some(left) = LEFT.get().filter(|_| counts) else {
+                    return;
+                };
+                if left > 0 {
+                    LEFT.set(Some(left - 1));
                     return;
                 }
-                LEFT.with(|left| match left.get() {
-                    None => {}
+                let statement = statement(&event);
+                let reads = statement.starts_with("SELECT") || statement.starts_with("BEGIN");
+                if !reads || !READS.get() {
+                    LEFT.set(None);
                     // Nothing runs after this but what closes the connection.
-                    Some(0) => {
-                        left.set(None);
-                        resume_unwind(Box::new(Killed));
-                    }
-                    Some(n) => left.set(Some(n - 1)),
-                });
+                    resume_unwind(Box::new(Killed(statement)));
+                }
             }))
         })
         .expect("is set");
     });
 }
 
-/// One life of a server that is killed after so many statements; true when it lived to the end.
-fn live(server: &Arc<App>, statements: u32) -> bool {
+/// One life of a server that is killed after so many statements, `reads`: before the next one that writes. Before
+/// which one, unless it lived to the end.
+fn live(server: &Arc<App>, statements: u32, reads: bool) -> Result<(), String> {
     let server = server.clone();
-    std::thread::spawn(move || {
-        LEFT.with(|left| left.set(Some(statements)));
+    let life = std::thread::spawn(move || {
+        LEFT.set(Some(statements));
+        READS.set(reads);
         let ended = catch_unwind(AssertUnwindSafe(|| jobs::run_due(&server)));
-        let alive = LEFT.with(|left| left.take().is_some());
-        match ended {
-            Ok(done) => {
-                // A kill can end a connection of a pool; the work goes on in the next life.
-                alive && done.is_ok()
-            }
-            Err(cause) if cause.is::<Killed>() => false,
-            Err(cause) => resume_unwind(cause),
+        let alive = LEFT.take().is_some();
+        match ended.map_err(|cause| cause.downcast::<Killed>()) {
+            Ok(Ok(())) if alive => Ok(()),
+            // A kill can end a connection of a pool; the work goes on in the next life.
+            Ok(_) => Err(String::new()),
+            Err(Ok(killed)) => Err(killed.0),
+            Err(Err(cause)) => resume_unwind(cause),
         }
-    })
-    .join()
-    .expect("dies in the expected way only")
+    });
+    life.join().expect("dies in the expected way only")
 }
 
 /// The same numbers in every run.
@@ -85,6 +101,18 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % sides
+    }
+
+    /// Finding nothing to do takes a dozen statements, a renewal that is paid some sixty.
+    fn some_statements(&mut self) -> u32 {
+        match self.roll(2) {
+            0 => self.roll32(20),
+            _ => self.roll32(70),
+        }
+    }
+
+    fn roll32(&mut self, sides: u64) -> u32 {
+        u32::try_from(self.roll(sides)).expect("fits")
     }
 }
 
@@ -100,14 +128,6 @@ struct Model {
     seats: i64,
     next: Option<i64>,
     totals: Vec<i64>,
-}
-
-fn months_after(anchor: Date, n: i32) -> Date {
-    let months = anchor.year() * 12 + i32::from(u8::from(anchor.month())) - 1 + n;
-    let month = Month::try_from(u8::try_from(months % 12 + 1).expect("fits")).expect("a month");
-    let year = months / 12;
-    let last = month.length(year);
-    Date::from_calendar_date(year, month, anchor.day().min(last)).expect("a day")
 }
 
 impl Model {
@@ -203,41 +223,40 @@ async fn a_year_of_being_killed_gives_the_right_invoices(app: TestApp) {
         models.push(Model::new(admin, today, price, 5));
     }
     assert_eq!(today.day(), 31);
-    let mut kills = 0;
+    let mut kills: BTreeMap<String, u32> = BTreeMap::new();
     let mut server = app.another();
-    let mut away = 0;
     let mut spent = Duration::ZERO;
-    for _ in 0..365 {
-        // Always at the same time of day.
-        app.forward(DAY - std::mem::take(&mut spent));
-        today += time::Duration::DAY;
-        if away > 0 {
-            // The server is down: nothing is done, and caught up with later.
-            away -= 1;
-            continue;
-        }
-        if dice.roll(40) == 0 {
-            away = dice.roll(45);
-        }
+    let last = today + time::Duration::days(365);
+    while today < last {
+        // Looked at every few days, always at the same time of day; now and then the server is down for weeks, and
+        // catches up.
+        let days = match dice.roll(24) {
+            0 => 20 + dice.roll32(30),
+            _ => 1 + dice.roll32(5),
+        };
+        app.forward(DAY * days - std::mem::take(&mut spent));
+        let days = i64::from(days);
+        today += time::Duration::days(days);
         let mut tries = 0;
-        while !live(&server, u32::try_from(dice.roll(12) + tries).expect("fits")) {
-            kills += 1;
+        while let Err(statement) = live(&server, tries + dice.some_statements(), dice.roll(2) == 0)
+        {
+            *kills.entry(statement).or_default() += 1;
+            tries += 2;
             // What the dead had in memory is of no use; made anew now and then, because it takes a while.
-            if kills % 16 == 0 {
+            if kills.values().sum::<u32>() % 16 == 0 {
                 server = app.another();
             }
             // Leases of the dead run out.
             let lease = Duration::from_secs(121);
             app.forward(lease);
             spent += lease;
-            tries += 4;
         }
         for model in &mut models {
             model.until(today);
             if model.end - today < time::Duration::days(2) {
                 continue;
             }
-            match dice.roll(60) {
+            match dice.roll(20) {
                 0 | 1 => {
                     let to = i64::try_from(dice.roll(20)).expect("fits") + 2;
                     model.seats(to, today).await;
@@ -250,7 +269,21 @@ async fn a_year_of_being_killed_gives_the_right_invoices(app: TestApp) {
     app.forward(DAY - spent);
     today += time::Duration::DAY;
     app.bill();
-    assert!(kills > 300, "only {kills} kills");
+    // Enough of them, and where it hurts.
+    assert!(kills.values().sum::<u32>() > 150, "{kills:?}");
+    for statement in [
+        "INSERT INTO invoices",
+        "INSERT INTO outbox",
+        "INSERT INTO audit_entries",
+        "INSERT INTO payments",
+        "INSERT INTO sandbox_charges",
+        "UPDATE billing SET",
+        "UPDATE invoices SET",
+        "UPDATE payments SET",
+        "COMMIT",
+    ] {
+        assert!(kills.contains_key(statement), "{statement}: {kills:?}");
+    }
     for model in &mut models {
         model.until(today);
         let expected: Vec<String> = model

@@ -4,14 +4,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use insight::billing::jobs;
-use insight::db::Db;
+use insight::billing::plans::Plans;
+use insight::billing::providers::sandbox::Behaviour;
+use insight::billing::providers::{ProviderCard, sandbox};
+use insight::billing::{cards, jobs, order};
 use insight::db::types::AccountId;
 use insight::{App, billing};
+use time::{Date, Month};
 
 use super::page::Page;
 use super::people::{Level, Person};
-use super::{TestApp, cheap_passwords, texts};
+use super::{TestApp, texts};
 
 /// A card that pays.
 pub const PAYS: &str = "4242 4242 4242 4242";
@@ -39,15 +42,10 @@ impl TestApp {
         }
     }
 
-    /// The same installation in a new process: nothing in memory is shared but the clock.
-    pub fn another(&self) -> Arc<App> {
-        App::new(
-            self.config.clone(),
-            Db::open(self.database().target(), 4).expect("opens"),
-            self.keys.clone(),
-            cheap_passwords(),
-            self.clock.clone(),
-        )
+    /// The same installation in a new process with this file of plans.
+    pub fn with_plans(&self, text: &str) -> Arc<App> {
+        let plans = Plans::parse(text).expect("a good file");
+        self.another_with(|config| config.plans = Arc::new(plans))
     }
 
     /// Rows of a query with the column `line`.
@@ -104,6 +102,31 @@ impl Person {
     pub async fn order(&self, plan: &str, seats: &str) -> Page {
         self.review(plan, seats).await.press("Place order").await
     }
+}
+
+/// Sells a plan to an account past the pages, with a card that pays.
+pub fn sell(app: &App, account: AccountId, plan: &str, seats: i64) {
+    let card = ProviderCard {
+        token: Behaviour::Pays.token(),
+        brand: "Visa".into(),
+        last4: "4242".into(),
+        exp_year: 2099,
+        exp_month: 8,
+    };
+    let sold = app.system_write(|tx| {
+        cards::put(tx, account, sandbox::NAME, &card, "Ada".into())?;
+        order::place_in(tx, account, plan, seats, None)
+    });
+    sold.expect("sells").expect("sells at once");
+}
+
+/// So many months after a day: the same day of the month, or the last one. By another library than Insight's.
+pub fn months_after(anchor: Date, n: i32) -> Date {
+    let months = anchor.year() * 12 + i32::from(u8::from(anchor.month())) - 1 + n;
+    let month = Month::try_from(u8::try_from(months % 12 + 1).expect("fits")).expect("a month");
+    let year = months / 12;
+    let last = month.length(year);
+    Date::from_calendar_date(year, month, anchor.day().min(last)).expect("a day")
 }
 
 /// The text of a PDF, as a reader shows it. `bash .ci/install` installs the program.
