@@ -63,6 +63,7 @@ pub(super) fn issued<P: Proof>(tx: &mut Tx<P>, invoice: &Invoice) -> Result<()> 
         content.sender.name,
         content.summary()
     )];
+    lines.extend(content.money.clone());
     if content.sums.due > 0 {
         lines.push("It is charged to the card on file. There is nothing to do.".into());
     }
