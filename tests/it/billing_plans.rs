@@ -193,15 +193,15 @@ async fn a_currency_is_not_changed_under_those_who_pay_in_it(backend: Backend) {
             "INSIGHT_PLANS_FILE sells in NOK, but {have} a plan, a credit or an unpaid invoice in EUR: keep that \
              currency until none is left."
         );
-        let ran = installation.run(&["serve"]);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert_eq!(ran.stderr.trim(), format!("insight: {says}"));
         let ran = installation.run(&["doctor"]);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(
             ran.stdout.contains(&format!("PROBLEM  plans: {says}")),
             "{ran:?}"
         );
+        let ran = installation.run(&["serve"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(ran.stderr.trim(), format!("insight: {says}"));
     };
     refused("2 accounts have");
     // One has ended its plan and paid, the other has ended it and not paid.
