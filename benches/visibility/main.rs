@@ -1,9 +1,10 @@
 //! What a list costs for whoever asks: pages, counts and single checks of 12 kinds of member and 300 random ones, beside
 //! the lower bound (50 whole records by a range of the primary key) on the same connection in turn with them.
 //!
-//! `cargo bench --bench visibility -- --db sqlite|postgres --records 100k|1M|10M` (several sizes: `100k,1M`; on Postgres `--explain
-//! "middle,old department"` prints the plans of these kinds). Every page's
-//! ids are held against a brute-force filter. The figures to look at are the ratios, which hold when the machine's speed
+//! `cargo bench --bench visibility -- --db sqlite|postgres --records 100k|1M|10M` (several sizes: `100k,1M`). On Postgres
+//! `--explain "middle,old department"` prints the plans of these kinds, and `--django python3` asks Django 5 for the same
+//! pages, through an interpreter that has the packages django and psycopg. Every page's ids are held against a brute-force
+//! filter. The figures to look at are the ratios, which hold when the machine's speed
 //! drifts: the shortest of [`ROUNDS`] runs of a case, over the shortest of the bounds measured between them, because other
 //! programs can only make a run longer.
 
@@ -15,6 +16,7 @@ mod app {
     pub mod wait;
 }
 mod company;
+mod django;
 mod explain;
 mod figures;
 mod writer;
@@ -57,7 +59,10 @@ fn main() -> Result<(), Failure> {
     let which = value("--db").unwrap_or_else(|| "sqlite".into());
     let sizes = value("--records").unwrap_or_else(|| "100k".into());
     app::postgres::with_settings(&["shared_buffers=1500MB", "max_wal_size=8GB"]);
-    let explain = value("--explain");
+    let more = More {
+        explain: value("--explain"),
+        django: value("--django"),
+    };
     let mut before: Option<(String, Outcome)> = None;
     let mut last = String::new();
     for size in sizes.split(',') {
@@ -73,13 +78,13 @@ fn main() -> Result<(), Failure> {
                     Target::Postgres(database.url().to_owned()),
                     size,
                     records,
-                    explain.as_deref(),
+                    &more,
                 )?
             }
             "sqlite" => {
                 let folder = tempfile::tempdir()?;
                 let file = folder.path().join("insight.db").display().to_string();
-                measure(Target::Sqlite(file), size, records, None)?
+                measure(Target::Sqlite(file), size, records, &More::default())?
             }
             _ => return Err("--db sqlite|postgres".into()),
         };
@@ -92,6 +97,15 @@ fn main() -> Result<(), Failure> {
     }
     println!("{last}");
     Ok(())
+}
+
+/// What is done on Postgres besides measuring.
+#[derive(Default)]
+struct More {
+    /// Labels of the kinds whose plans are printed.
+    explain: Option<String>,
+    /// The Python that has Django.
+    django: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,12 +213,7 @@ struct Kind {
     object: Object,
 }
 
-fn measure(
-    target: Target,
-    size: &str,
-    records: usize,
-    explain: Option<&str>,
-) -> Result<Outcome, Failure> {
+fn measure(target: Target, size: &str, records: usize, more: &More) -> Result<Outcome, Failure> {
     let name = match target {
         Target::Sqlite(_) => "SQLite",
         Target::Postgres(_) => "Postgres",
@@ -246,8 +255,11 @@ fn measure(
     for kind in &all {
         member(&app, &company, kind, &mut cases, &mut bounds)?;
     }
-    if let Some(of) = explain {
+    if let Some(of) = &more.explain {
         explain::explained(&app, &company, &all, of)?;
+    }
+    if let (Some(python), Target::Postgres(url)) = (&more.django, &target) {
+        django::compared(&app, &company, &all, python, url)?;
     }
     report(&format!("{name} {size}"), &cases, &bounds)
 }

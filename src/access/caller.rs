@@ -1,13 +1,18 @@
 //! The person behind a request, loaded in one query.
 
 use diesel::QueryResult;
+use diesel::backend::Backend;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Binary, Bool, HasSqlType, Integer, Nullable, Text};
+use diesel::sqlite::Sqlite;
 
 use crate::Result;
 use crate::db::types::{AccountId, MemberId, SessionId, Slot, Timestamp, UserId};
-use crate::db::{Backend, Conn};
+use crate::db::Conn;
+use crate::on_each;
 use crate::schema::sessions;
 
 /// How far a session has come.
@@ -213,10 +218,30 @@ impl Query for OfSession {
     );
 }
 
-impl RunQueryDsl<Conn> for OfSession {}
+impl RunQueryDsl<PgConnection> for OfSession {}
+impl RunQueryDsl<SqliteConnection> for OfSession {}
 
-impl QueryFragment<Backend> for OfSession {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+// Of each database by itself, which finds its prepared statement by type; of both together it would be put into text
+// first, to be looked up by that.
+impl QueryFragment<Pg> for OfSession {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.write(out)
+    }
+}
+
+impl QueryFragment<Sqlite> for OfSession {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.write(out)
+    }
+}
+
+impl OfSession {
+    fn write<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Backend + HasSqlType<Binary> + HasSqlType<BigInt>,
+        Vec<u8>: ToSql<Binary, DB>,
+        Timestamp: ToSql<BigInt, DB>,
+    {
         out.push_sql(
             "SELECT s.id, s.level, s.code_at, s.last_seen_at, s.environment, \
              u.id, u.email, u.name, u.operator, u.time_zone, u.theme, \
@@ -278,7 +303,7 @@ impl Caller {
             now,
             seen_after: now - IDLE,
         };
-        let row: Option<Row> = of_session.get_result(conn).optional()?;
+        let row: Option<Row> = on_each!(conn, c => of_session.get_result(c).optional())?;
         Ok(row.map(|(session, user, account, member)| Caller {
             session: session.0,
             level: if session.1 == 2 {

@@ -74,6 +74,15 @@ pub enum FlashKind {
     Warning,
 }
 
+/// Room for most pages from the start: growing step by step would copy what is there again and again.
+const PAGE: usize = 48 * 1024;
+
+fn rendered(template: &impl Template) -> Result<String> {
+    let mut page = String::with_capacity(PAGE);
+    template.render_into(&mut page).map_err(Error::internal)?;
+    Ok(page)
+}
+
 impl Answer {
     fn new(status: u16, body: Body) -> Answer {
         Answer {
@@ -95,7 +104,7 @@ impl Answer {
     /// 200 with a page around a part that was rendered before and stands where the template writes [`Html::MARK`]. The
     /// part goes out as it is, without being copied into the page.
     pub fn page_around(part: Html, template: &impl Template) -> Result<Answer> {
-        let page = template.render().map_err(Error::internal)?;
+        let page = rendered(template)?;
         let (before, after) = page
             .split_once(Html::MARK)
             .ok_or_else(|| Error::internal("the page has no place for its part"))?;
@@ -142,7 +151,7 @@ impl Answer {
 
     /// A page with another status.
     pub fn page_with(status: u16, template: &impl Template) -> Result<Answer> {
-        let content = template.render().map_err(Error::internal)?;
+        let content = rendered(template)?;
         let mime = HTML;
         Ok(Answer::new(status, Body::Text { mime, content }))
     }

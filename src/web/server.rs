@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_session::config::CookieContentSecurity;
 use actix_session::{Session, SessionMiddleware};
@@ -33,6 +33,10 @@ use crate::{App, Error, Result};
 /// Blocking threads per worker. More would only queue up before the database pool.
 const BLOCKING_THREADS: usize = 32;
 
+/// How long a connection may wait for its next request. Longer than proxies keep theirs (nginx 60 s, Caddy 120 s): the side
+/// that sends must be the one that gives up, or a request crosses the end of its connection and is lost.
+const KEEP_ALIVE: Duration = Duration::from_secs(150);
+
 /// Serves on an open listener until the handle is stopped. `workers` is the number of event loops.
 pub fn serve(
     app: Arc<App>,
@@ -54,6 +58,7 @@ pub fn serve(
     let server = HttpServer::new(factory)
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
+        .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(10)
         .disable_signals()
         .listen(listener)?
