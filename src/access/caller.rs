@@ -10,8 +10,8 @@ use diesel::sql_types::{BigInt, Binary, Bool, HasSqlType, Integer, Nullable, Tex
 use diesel::sqlite::Sqlite;
 
 use crate::Result;
-use crate::db::types::{AccountId, MemberId, SessionId, Slot, Timestamp, UserId};
 use crate::db::Conn;
+use crate::db::types::{AccountId, MemberId, SessionId, Slot, Timestamp, UserId};
 use crate::on_each;
 use crate::schema::sessions;
 

@@ -2,7 +2,7 @@
 
 use insight::billing::{INVOICES, invoices};
 
-use crate::app::billing::{DAY, DECLINES, PAYS, text_of};
+use crate::app::billing::{DAY, DECLINES, PAYS, poppler, text_of};
 use crate::app::smtp::Smtp;
 use crate::app::{Setup, TestApp};
 use crate::on_both;
@@ -77,6 +77,16 @@ async fn the_pdf_says_what_the_invoice_says(app: TestApp) {
     ] {
         assert!(lines.contains(&line.to_vec()), "{line:?} in\n{text}");
     }
+    // Tagged for screen readers, and its fonts are in it, with what their letters mean.
+    let about = poppler("pdfinfo", &file.body, &[], &[]);
+    let tagged = about.lines().find(|line| line.starts_with("Tagged:"));
+    assert!(tagged.is_some_and(|line| line.ends_with("yes")), "{about}");
+    let fonts = poppler("pdffonts", &file.body, &[], &[]);
+    for font in fonts.lines().skip(2) {
+        let words: Vec<&str> = font.split_whitespace().rev().skip(2).take(3).collect();
+        assert_eq!(words, ["yes"; 3], "embedded, cut down, readable: {fonts}");
+    }
+    assert!(fonts.lines().count() > 3, "{fonts}");
     // Made again, also after the details have changed, it is the same to the byte.
     let fields = [("company", "Somebody Else")];
     ada.post("/billing/invoices/details", &fields).await;

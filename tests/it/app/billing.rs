@@ -129,17 +129,22 @@ pub fn months_after(anchor: Date, n: i32) -> Date {
     Date::from_calendar_date(year, month, anchor.day().min(last)).expect("a day")
 }
 
-/// The text of a PDF, as a reader shows it. `bash .ci/install` installs the program.
+/// The text of a PDF, as a reader shows it.
 pub fn text_of(pdf: &[u8]) -> String {
+    poppler("pdftotext", pdf, &["-layout", "-enc", "UTF-8"], &["-"])
+}
+
+/// What a program of poppler says about a PDF. `bash .ci/install` installs them.
+pub fn poppler(program: &str, pdf: &[u8], before: &[&str], after: &[&str]) -> String {
     let dir = tempfile::TempDir::new().expect("a temporary folder");
     let path = dir.path().join("invoice.pdf");
     std::fs::write(&path, pdf).expect("writes");
-    let output = Command::new("pdftotext")
-        .args(["-layout", "-enc", "UTF-8"])
+    let output = Command::new(program)
+        .args(before)
         .arg(&path)
-        .arg("-")
+        .args(after)
         .output()
-        .expect("pdftotext (package poppler-utils) is installed");
+        .unwrap_or_else(|e| panic!("{program} (package poppler-utils): {e}"));
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
