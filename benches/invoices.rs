@@ -1,5 +1,6 @@
-//! Time and memory of issuing 10,000 invoices, each with its PDF, on SQLite and on Postgres. Arguments:
-//! `--db sqlite|postgres|both`, `--invoices N`.
+//! Time and memory of issuing 10,000 invoices, each with its PDF, on SQLite and on Postgres. Each figure has a peak of
+//! its own: that of the whole process (tests, server and library; not the Postgres server) while it was measured.
+//! Arguments: `--db sqlite|postgres|both`, `--invoices N`.
 
 #[allow(dead_code, unused_macros)]
 #[path = "../tests/it/app/mod.rs"]
@@ -31,6 +32,7 @@ fn main() {
 
 async fn measure(name: &str, app: TestApp, count: i64) {
     let account = app.admin("ada").await.account();
+    forget_peak();
     println!(
         "{name}: at rest, test and server in one process: {} MB",
         peak_mb()
@@ -56,6 +58,7 @@ async fn measure(name: &str, app: TestApp, count: i64) {
         took.as_secs_f64() * 1_000.0 / count as f64,
         peak_mb()
     );
+    forget_peak();
     let started = Instant::now();
     let mut bytes = 0;
     for id in issued {
@@ -72,7 +75,12 @@ async fn measure(name: &str, app: TestApp, count: i64) {
     );
 }
 
-/// Peak memory of this process, in megabytes.
+/// Lets the peak begin anew at what is used now.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux resets the peak");
+}
+
+/// Peak memory of this process since [`forget_peak`], in megabytes.
 fn peak_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));

@@ -92,6 +92,8 @@ pub struct Content {
     pub issued: String,
     /// "Corrects invoice 2026-0008: …".
     pub corrects: Option<String>,
+    /// What becomes of the money, on a credit note.
+    pub money: Option<String>,
     pub sender: Sender,
     pub buyer: Buyer,
     pub currency: Currency,
@@ -226,8 +228,14 @@ pub struct Draft {
     lines: Vec<Line>,
     /// First day of the period that it renews.
     renews: Option<Day>,
-    /// The invoice it takes back, and why.
-    corrects: Option<(InvoiceId, String)>,
+    corrects: Option<Correction>,
+}
+
+/// What stands on a credit note besides its lines.
+struct Correction {
+    invoice: InvoiceId,
+    why: String,
+    money: String,
 }
 
 impl Draft {
@@ -263,7 +271,8 @@ pub fn issue<P: Proof>(tx: &mut Tx<P>, account: AccountId, draft: Draft) -> Resu
         title: if note { "Credit note" } else { "Invoice" }.to_owned(),
         number: format!("{}-{number:04}", today.year()),
         issued: today.show(),
-        corrects: draft.corrects.as_ref().map(|(_, text)| text.clone()),
+        corrects: draft.corrects.as_ref().map(|note| note.why.clone()),
+        money: draft.corrects.as_ref().map(|note| note.money.clone()),
         sender: Sender::from(&plans.seller),
         buyer: details::load(tx, account)?.buyer(),
         currency,
@@ -283,7 +292,7 @@ pub fn issue<P: Proof>(tx: &mut Tx<P>, account: AccountId, draft: Draft) -> Resu
                 table::account_id.eq(account),
                 table::number.eq(number),
                 table::kind.eq(if note { "credit note" } else { "invoice" }),
-                table::corrects_id.eq(draft.corrects.as_ref().map(|(id, _)| *id)),
+                table::corrects_id.eq(draft.corrects.as_ref().map(|note| note.invoice)),
             ),
             (table::issued_day.eq(today), table::issued_at.eq(now)),
             table::renews_day.eq(draft.renews),
@@ -337,6 +346,21 @@ pub fn credit<P: Proof>(
             "A payment of it is under way. Try again in a few minutes.",
         ));
     }
+    let currency = invoice.content.currency;
+    let sold = tx.app().config.plans.currency;
+    if currency != sold {
+        return Err(Error::Refused(format!(
+            "Plans are sold in {} now, where a credit in {} is of no use. Pay it back at the payment provider.",
+            sold.code(),
+            currency.code()
+        )));
+    }
+    let paid = invoice.state == State::Paid;
+    let back = match paid {
+        true => invoice.content.sums.total,
+        // Not paid: only the credit that it had used comes back.
+        false => invoice.content.sums.credit,
+    };
     let lines = invoice
         .content
         .lines
@@ -350,24 +374,31 @@ pub fn credit<P: Proof>(
     let draft = Draft {
         lines,
         renews: None,
-        corrects: Some((
-            invoice.id,
-            format!("Corrects invoice {}: {why}", invoice.content.number),
-        )),
+        corrects: Some(Correction {
+            invoice: invoice.id,
+            why: format!("Corrects invoice {}: {why}", invoice.content.number),
+            money: money_words(paid, &currency.show(back), back),
+        }),
     };
     let note = issue(tx, account, draft)?;
-    let paid = invoice.state == State::Paid;
-    let back = match paid {
-        true => invoice.content.sums.total,
-        // Not paid: only the credit that it had used comes back.
-        false => invoice.content.sums.credit,
-    };
     diesel::update(billing::table.filter(billing::account_id.eq(account)))
         .set(billing::credit.eq(billing::credit + back))
         .execute(tx.conn())?;
     close(tx, &invoice, State::Credited)?;
     read_only::lift_if_paid(tx, account)?;
     Ok(note)
+}
+
+/// What a credit note says about the money.
+fn money_words(paid: bool, amount: &str, back: i64) -> String {
+    let credit = format!(
+        "{amount} is kept as credit and goes into the next invoice. Nothing is paid back to the card."
+    );
+    match (paid, back) {
+        (_, 0) => "The corrected invoice is not charged any more.".to_owned(),
+        (true, _) => credit,
+        (false, _) => format!("The corrected invoice is not charged any more. {credit}"),
+    }
 }
 
 /// Ends the attempts to be paid.

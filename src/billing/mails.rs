@@ -7,37 +7,10 @@ use super::owner::Person;
 use super::{INVOICES, details};
 use crate::access::{ManageBilling, Proof, Tx};
 use crate::credentials::email::Email;
-use crate::db::types::{AccountId, Timestamp};
-use crate::mail::{self, Attachment, Content, Message, Priority};
+use crate::db::types::{AccountId, Day, Timestamp};
+use crate::mail::{self, Attachment, Content};
+use crate::web::times;
 use crate::{Error, Result};
-
-fn utc(moment: Timestamp, pattern: &str) -> String {
-    jiff::Timestamp::from_microsecond(moment.0)
-        .map(|t| t.strftime(pattern).to_string())
-        .unwrap_or_default()
-}
-
-fn send<P: Proof>(
-    tx: &mut Tx<P>,
-    account: AccountId,
-    kind: &'static str,
-    to: &Email,
-    content: Content,
-) -> Result<()> {
-    mail::send(
-        tx,
-        &Message {
-            kind,
-            priority: Priority::Security,
-            to,
-            account: Some(account),
-            invitation: None,
-            announcement: None,
-            content,
-        },
-    )?;
-    Ok(())
-}
 
 /// A mail about billing: paragraphs, and where to go.
 #[derive(Template)]
@@ -74,7 +47,7 @@ fn to_both<P: Proof>(
             &Html { name, lines, link },
         )?;
         content.attachment = attachment.cloned();
-        send(tx, account, kind, &email, content)?;
+        mail::tell(tx, Some(account), kind, &email, content)?;
     }
     Ok(())
 }
@@ -90,6 +63,7 @@ pub(super) fn issued<P: Proof>(tx: &mut Tx<P>, invoice: &Invoice) -> Result<()> 
         content.sender.name,
         content.summary()
     )];
+    lines.extend(content.money.clone());
     if content.sums.due > 0 {
         lines.push("It is charged to the card on file. There is nothing to do.".into());
     }
@@ -127,7 +101,7 @@ pub(super) fn payment_failed<P: Proof>(
     lines.push(match next {
         Some(next) => format!(
             "It is tried again on {}. You can replace the card or pay now:",
-            utc(next, "%-d %b %Y")
+            Day::of(next).show()
         ),
         None => "It is not tried again by itself. Replace the card or pay now:".into(),
     });
@@ -192,7 +166,7 @@ pub(super) fn owner_changed(
     let deed = &Deed {
         account: tx.me().account_name.clone(),
         actor: tx.actor().name.clone(),
-        when: utc(tx.now(), "%-d %b %Y, %H:%M UTC"),
+        when: times::utc(tx.now()),
         address: tx.actor().address.clone(),
         before: before.map_or_else(|| "Nobody".to_owned(), |person| person.name.clone()),
         after: after.name.clone(),
@@ -211,7 +185,7 @@ pub(super) fn owner_changed(
             &OwnerHtml { name, new, deed },
         )?;
         let to = Email::parse(&person.email).map_err(Error::internal)?;
-        send(tx, account, "owner-changed", &to, content)?;
+        mail::tell(tx, Some(account), "owner-changed", &to, content)?;
     }
     Ok(())
 }

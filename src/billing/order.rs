@@ -61,7 +61,7 @@ pub fn quote(
     let (when, lines) = match now.running {
         None if wanted.is_free() => {
             after.sell(wanted, 0, plans);
-            let same = now.plan == wanted.key || plans.find(&now.plan) == Some(wanted);
+            let same = plans.free(&now.plan) == Some(wanted);
             (if same { When::Already } else { When::Now }, vec![])
         }
         None => {
@@ -74,8 +74,7 @@ pub fn quote(
             let (left, of) = period.left(today);
             let same_plan = now.plan == wanted.key;
             let same_terms = same_plan && now.seats == seats;
-            let unpayable = now.currency != plans.currency.code();
-            let lines = if same_terms || wanted.is_free() || unpayable && !same_plan {
+            let lines = if same_terms || wanted.is_free() {
                 vec![]
             } else if same_plan {
                 more_seats(now, seats - now.seats, period, today)
@@ -114,14 +113,9 @@ pub fn quote(
             }
         }
     };
-    let next = after.running.map(|period| {
-        let amount = match &after.next {
-            Some(_) => wanted.seat_price.saturating_mul(seats),
-            None if same_price_later(&after, plans) => after.price(),
-            None => wanted.seat_price.saturating_mul(after.seats),
-        };
-        (period.end, amount)
-    });
+    let next = after
+        .running
+        .map(|period| (period.end, after.renewed(plans).price()));
     Ok(Quote {
         plan: wanted.clone(),
         seats,
@@ -132,13 +126,6 @@ pub fn quote(
         version: now.version,
         after,
     })
-}
-
-/// The file still has the plan at the price it was sold at.
-fn same_price_later(after: &Subscription, plans: &Plans) -> bool {
-    plans
-        .find(&after.plan)
-        .is_none_or(|plan| plan.seat_price == after.seat_price)
 }
 
 /// "1 seat", "20 seats".

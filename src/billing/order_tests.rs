@@ -60,10 +60,18 @@ fn more_seats_are_charged_for_the_days_that_are_left_today_included() {
         assert_eq!(quote.when, When::Now);
         assert_eq!(quote.sums.due, 3 * 1_800 * days_left / 30, "day {day}");
     }
-    // 7 × 18.00 × 1 ÷ 30 = 4.20; 1 × 18.00 × 7 ÷ 30 = 4.20; a third of a cent is rounded half up.
+    // A third of a cent, half of one and two thirds: rounded half up, and once for the line, not for each seat.
     let mut odd = now.clone();
-    odd.seat_price = 1_805;
-    assert_eq!(asked(&odd, "business", 21, 23).sums.due, 421);
+    for (price, more, days_left, due) in [
+        (1_807, 1, 10, 602),
+        (1_805, 1, 15, 903),
+        (1_808, 1, 10, 603),
+        (1_805, 3, 15, 2_708),
+    ] {
+        odd.seat_price = price;
+        let quote = asked(&odd, "business", 20 + more, 30 - days_left);
+        assert_eq!(quote.sums.due, due, "{more} × {price} × {days_left} ÷ 30");
+    }
 }
 
 #[test]

@@ -357,12 +357,10 @@ fn table(pen: &mut Pen, tree: &mut TagTree, content: &Content, mut y: f32) -> f3
 }
 
 fn foot(pen: &mut Pen, tree: &mut TagTree, content: &Content, y: f32) {
-    let text = if content.corrects.is_some() {
-        "What was paid for the corrected invoice goes into the next one."
-    } else if content.sums.due > 0 {
-        "The amount is charged to the card on file."
-    } else {
-        "There is nothing to pay."
+    let text = match &content.money {
+        Some(money) => money,
+        None if content.sums.due > 0 => "The amount is charged to the card on file.",
+        None => "There is nothing to pay.",
     };
     pen.paragraph(tree, (MARGIN, y), RIGHT - MARGIN, LABEL, &[text.to_owned()]);
 }

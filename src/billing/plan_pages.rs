@@ -28,10 +28,6 @@ struct PlanPage {
 }
 
 impl PlanPage {
-    fn plan(&self) -> Option<&Plan> {
-        self.plans.find(&self.now.plan)
-    }
-
     fn free(&self) -> bool {
         self.now.running.is_none()
     }
@@ -60,27 +56,17 @@ impl PlanPage {
 
     /// "€360.00 for 20 seats", as the next period is sold.
     fn renewal(&self) -> String {
-        let (plan, seats, price) = match &self.now.next {
-            Some((key, seats)) => {
-                let plan = self.plans.find(key);
-                let price = plan.map_or(self.now.seat_price, |plan| plan.seat_price);
-                (plan.map(|plan| plan.name.as_str()), *seats, price)
-            }
-            None => {
-                let price = self.plan().map_or(self.now.seat_price, |p| p.seat_price);
-                (None, self.now.seats, price)
-            }
-        };
-        let words = match price {
+        let after = self.now.renewed(&self.plans);
+        let words = match after.price() {
             0 => "no charge".to_owned(),
             price => format!(
                 "{} for {}",
-                self.money(&seats.saturating_mul(price)),
-                order::seats_words(seats)
+                self.money(&price),
+                order::seats_words(after.seats)
             ),
         };
-        match plan {
-            Some(plan) => format!("{plan}: {words}"),
+        match self.now.next {
+            Some(_) => format!("{}: {words}", after.plan_name),
             None => words,
         }
     }

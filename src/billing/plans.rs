@@ -187,6 +187,13 @@ impl Plans {
             key => self.plans.iter().find(|plan| plan.key == key),
         }
     }
+
+    /// What an account without seats has: the plan with this key while it costs nothing, else the one that accounts
+    /// begin with.
+    pub fn free(&self, key: &str) -> Option<&Plan> {
+        let named = self.find(key).filter(|plan| plan.is_free());
+        named.or(self.plans.first())
+    }
 }
 
 #[cfg(test)]

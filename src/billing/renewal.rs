@@ -89,17 +89,8 @@ pub fn renew<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<usize> {
 
 /// Moves a subscription into its next period; gives what that costs.
 fn step<P: Proof>(tx: &Tx<P>, subscription: &mut Subscription, period: Period) -> Option<Line> {
-    let plans = &tx.app().config.plans;
     let every = subscription.every;
-    let (key, seats) = subscription
-        .next
-        .take()
-        .unwrap_or_else(|| (subscription.plan.clone(), subscription.seats));
-    match plans.find(&key) {
-        Some(plan) => subscription.sell(plan, seats, plans),
-        // Sold no longer: it goes on as it was.
-        None => tracing::warn!(plan = key, "a plan is not in the file of plans any more"),
-    }
+    *subscription = subscription.renewed(&tx.app().config.plans);
     if subscription.seat_price == 0 {
         subscription.running = None;
         subscription.seats = 0;

@@ -1,13 +1,14 @@
 //! What an account has bought, and the period it runs in.
 
+use diesel::dsl::{count_star, exists, min};
 use diesel::prelude::*;
 
 use super::days::Every;
 use super::plans::{Plan, Plans};
 use crate::Result;
-use crate::access::{Proof, Tx};
+use crate::access::{Proof, System, Tx};
 use crate::db::types::{AccountId, Day};
-use crate::schema::billing as table;
+use crate::schema::{billing as table, invoices};
 
 /// One account's plan, as it was sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,34 @@ pub fn load<P: Proof>(tx: &mut Tx<P>, account: AccountId) -> Result<Subscription
     })
 }
 
+/// Why the plans cannot be sold in their currency: some account has something in another one.
+pub fn other_currency(tx: &mut Tx<System>) -> Result<Option<String>> {
+    let code = tx.app().config.plans.currency.code();
+    let unpaid = invoices::table
+        .filter(invoices::account_id.eq(table::account_id))
+        .filter(invoices::state.eq_any(["open", "overdue"]));
+    let (accounts, other): (i64, Option<String>) = table::table
+        .filter(table::currency.ne_all(["", code]))
+        .filter(
+            table::period_end
+                .is_not_null()
+                .or(table::credit.gt(0))
+                .or(exists(unpaid)),
+        )
+        .select((count_star(), min(table::currency)))
+        .first(tx.conn())?;
+    Ok(other.map(|other| {
+        let have = match accounts {
+            1 => "1 account has".to_owned(),
+            n => format!("{n} accounts have"),
+        };
+        format!(
+            "INSIGHT_PLANS_FILE sells in {code}, but {have} a plan, a credit or an unpaid invoice in {other}: keep that \
+             currency until none is left."
+        )
+    }))
+}
+
 /// Writes what [`load`] gave, changed; credit and numbers of invoices are none of its business.
 pub fn save<P: Proof>(tx: &mut Tx<P>, account: AccountId, to: &Subscription) -> Result<()> {
     diesel::update(table::table.filter(table::account_id.eq(account)))
@@ -168,17 +197,36 @@ impl Subscription {
         self.seats.saturating_mul(self.seat_price)
     }
 
+    /// As the next period is sold: what was ordered for it, at the price of that day. A plan that is sold no longer goes
+    /// on at the price it was sold at, and nobody is moved into one.
+    pub fn renewed(&self, plans: &Plans) -> Subscription {
+        let mut after = self.clone();
+        let ordered = after
+            .next
+            .take()
+            .filter(|(key, seats)| *seats == 0 || *key == self.plan || plans.find(key).is_some());
+        let (key, seats) = ordered.unwrap_or_else(|| (self.plan.clone(), self.seats));
+        after.seats = seats;
+        let plan = match seats {
+            0 => plans.free(&key),
+            _ => plans.find(&key),
+        };
+        if let Some(plan) = plan {
+            after.sell(plan, seats, plans);
+        }
+        after
+    }
+
     /// Seats there may be in use: those bought, or what a free plan allows; already the fewer ones when it was reduced
     /// for the next period. Nothing: no limit.
     pub fn seat_limit(&self, plans: &Plans) -> Option<i64> {
-        let of_plan = |key: &str, seats: i64| match plans.find(key) {
-            Some(plan) if plan.is_free() => plan.seats,
-            // A plan that is sold no longer, but not used up yet.
-            _ => Some(seats),
+        let limit = |key: &str, seats: i64| match seats {
+            0 => plans.free(key).and_then(|plan| plan.seats),
+            bought => Some(bought),
         };
-        let now = of_plan(&self.plan, self.seats);
+        let now = limit(&self.plan, self.seats);
         let next = match &self.next {
-            Some((plan, seats)) => of_plan(plan, *seats),
+            Some((plan, seats)) => limit(plan, *seats),
             None => None,
         };
         match (now, next) {

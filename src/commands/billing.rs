@@ -25,8 +25,9 @@ pub(super) fn credit(
     let app = super::open(config)?;
     let note = app.system_write(|tx| invoices::credit(tx, account, number, reason.trim()))?;
     println!(
-        "Credit note {} corrects invoice {number}. A running server mails it.",
-        note.content.number
+        "Credit note {} corrects invoice {number}. {} A running server mails it.",
+        note.content.number,
+        note.content.money.unwrap_or_default()
     );
     Ok(())
 }

@@ -17,6 +17,7 @@ pub(super) fn run(config: Config) -> Result<(), Sentence> {
     report.say("data folder", data_dir(&config));
     report.say("key file", keys(&config));
     report.say("database", database(&config));
+    report.say("plans", plans(&config));
     report.say("mail", mail(&config));
     match report.problems {
         0 => Ok(()),
@@ -93,6 +94,27 @@ fn database(config: &Config) -> Result<String, Sentence> {
     } else {
         format!("{kind}; its schema is up to date")
     })
+}
+
+fn plans(config: &Config) -> Result<String, Sentence> {
+    let sold = format!(
+        "{} plans, in {}",
+        config.plans.all().len(),
+        config.plans.currency.code()
+    );
+    if matches!(&config.database, Target::Sqlite(path) if !std::path::Path::new(path).exists()) {
+        return Ok(sold);
+    }
+    // What keeps the database shut is said above.
+    let Ok(db) = super::open_database(config) else {
+        return Ok(sold);
+    };
+    if matches!(db::migrate::pending(&db), Ok(false)) {
+        // Nothing sealed is read.
+        let app = super::assemble(config.clone(), db, Keys::ephemeral())?;
+        super::check_currency(&app)?;
+    }
+    Ok(sold)
 }
 
 fn mail(config: &Config) -> Result<String, Sentence> {

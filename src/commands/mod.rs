@@ -19,6 +19,7 @@ use clap::Subcommand;
 
 use crate::App;
 use crate::Clock;
+use crate::billing::subscription;
 use crate::config::Config;
 use crate::credentials::keys::Keys;
 use crate::credentials::passwords::{HashCost, Passwords};
@@ -257,7 +258,17 @@ fn open(config: Config) -> Result<Arc<App>, Sentence> {
     let keys = Keys::open_or_create(&config.keys_file)?;
     let db = open_database(&config)?;
     db::migrate::run(&db)?;
-    assemble(config, db, keys)
+    let app = assemble(config, db, keys)?;
+    check_currency(&app)?;
+    Ok(app)
+}
+
+/// Nothing is sold in one currency to an account that pays in another.
+fn check_currency(app: &App) -> Result<(), Sentence> {
+    match app.system_read(subscription::other_currency)? {
+        Some(why) => Err(Sentence(why)),
+        None => Ok(()),
+    }
 }
 
 fn assemble(config: Config, db: Db, keys: Keys) -> Result<Arc<App>, Sentence> {

@@ -109,6 +109,29 @@ pub fn send<P: Proof>(tx: &mut Tx<P>, message: &Message) -> Result<MailId> {
     Ok(id)
 }
 
+/// Writes a message that somebody has to hear of at once, about nothing whose delivery a page shows.
+pub fn tell<P: Proof>(
+    tx: &mut Tx<P>,
+    account: Option<AccountId>,
+    kind: &'static str,
+    to: &Email,
+    content: Content,
+) -> Result<()> {
+    send(
+        tx,
+        &Message {
+            kind,
+            priority: Priority::Security,
+            to,
+            account,
+            invitation: None,
+            announcement: None,
+            content,
+        },
+    )?;
+    Ok(())
+}
+
 /// Withdraws what has not been sent about an invitation: its link is dead.
 pub fn withdraw<P: Proof>(tx: &mut Tx<P>, invitation: InvitationId) -> Result<()> {
     let now = tx.now();

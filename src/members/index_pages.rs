@@ -6,12 +6,11 @@ use super::list::{self, By, Filter, INACTIVE, Key, Sort};
 use super::{Member, PATH, Rules};
 use crate::access::{Can, Html, ManageMembers, Tx};
 use crate::audit::{self, Event};
-use crate::db::types::Timestamp;
 use crate::web::answer::Answer;
 use crate::web::paging::{self, PAGE, Page, Place};
 use crate::web::request::{Request, query_string};
 use crate::web::shell::Shell;
-use crate::web::times::{Times, Zone};
+use crate::web::times::{self, Times, Zone};
 use crate::{Error, Result, invitations, subscribers};
 
 #[derive(Template)]
@@ -224,13 +223,7 @@ fn record(member: Member) -> Vec<String> {
             "Needs set-up"
         }
         .to_owned(),
-        utc(member.last_activity_at),
-        utc(member.joined_at),
+        times::iso(member.last_activity_at),
+        times::iso(member.joined_at),
     ]
-}
-
-fn utc(moment: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(moment.0)
-        .map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default()
 }

@@ -6,8 +6,9 @@ use super::{Member, administrators};
 use crate::Result;
 use crate::access::{ManageMembers, PlatformRoles, Proof, Tx};
 use crate::credentials::tokens::Token;
-use crate::db::types::{AccountId, Timestamp};
-use crate::mail::{self, Content, Message, Priority};
+use crate::db::types::AccountId;
+use crate::mail::{self, Content};
+use crate::web::times;
 
 /// Administrators who are told about a reset. Accounts with more of them have an audit log to read.
 const TOLD: usize = 50;
@@ -31,16 +32,10 @@ impl Deed {
         Deed {
             account: account.to_owned(),
             actor: actor.name.clone(),
-            when: utc(tx.now()),
+            when: times::utc(tx.now()),
             address: actor.address.clone(),
         }
     }
-}
-
-fn utc(moment: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(moment.0)
-        .map(|t| t.strftime("%-d %b %Y, %H:%M UTC").to_string())
-        .unwrap_or_default()
 }
 
 fn send(
@@ -60,19 +55,7 @@ fn send_in<P: Proof>(
     to: &Member,
     content: Content,
 ) -> Result<()> {
-    mail::send(
-        tx,
-        &Message {
-            kind,
-            priority: Priority::Security,
-            to: &to.mail_address()?,
-            account: Some(account),
-            invitation: None,
-            announcement: None,
-            content,
-        },
-    )?;
-    Ok(())
+    mail::tell(tx, Some(account), kind, &to.mail_address()?, content)
 }
 
 #[derive(Template)]

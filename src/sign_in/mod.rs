@@ -17,7 +17,7 @@ use crate::access::{InAccount, Proof, Theme, Tx};
 use crate::credentials::email::Email;
 use crate::credentials::links::{self, Subject};
 use crate::credentials::sessions;
-use crate::db::types::{AccountId, SessionId, Timestamp, UserId};
+use crate::db::types::{AccountId, SessionId, UserId};
 use crate::schema::{accounts, members, users};
 use crate::{Error, Result};
 
@@ -193,15 +193,4 @@ pub fn own_device<P: InAccount>(tx: &mut Tx<P>, session: SessionId) -> Result<St
         .find(|row| row.id == session)
         .map(|row| row.device)
         .ok_or(Error::NotFound)
-}
-
-/// "22 Nov 2026, 12:47 UTC": for mails, whose reader may be anywhere.
-pub fn moment(at: Timestamp) -> String {
-    let minutes = at.unix() / 60;
-    format!(
-        "{}, {:02}:{:02} UTC",
-        crate::web::times::date(&crate::web::times::Zone::utc(), at),
-        minutes / 60 % 24,
-        minutes % 60
-    )
 }

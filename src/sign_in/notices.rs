@@ -2,12 +2,13 @@
 
 use askama::Template;
 
-use super::{Person, moment};
+use super::Person;
 use crate::Result;
 use crate::access::{Proof, Tx};
 use crate::credentials::sessions::device_name;
-use crate::mail::{self, Content, Message, Priority};
+use crate::mail::{self, Content};
 use crate::web::request::Request;
+use crate::web::times;
 
 /// What a mail tells.
 struct Notice {
@@ -42,7 +43,7 @@ const SOMEBODY_KNOWS: &str = "If this was you, there is nothing to do. If it was
 
 fn send<P: Proof>(tx: &mut Tx<P>, to: &Person, request: &Request, notice: &Notice) -> Result<()> {
     let facts = [
-        ("When", moment(tx.now())),
+        ("When", times::utc(tx.now())),
         ("Device", device_name(request.user_agent())),
         ("Address", request.address().to_string()),
     ];
@@ -60,19 +61,7 @@ fn send<P: Proof>(tx: &mut Tx<P>, to: &Person, request: &Request, notice: &Notic
             facts,
         },
     )?;
-    mail::send(
-        tx,
-        &Message {
-            kind: notice.kind,
-            priority: Priority::Security,
-            to: &to.email,
-            account: to.account,
-            invitation: None,
-            announcement: None,
-            content,
-        },
-    )?;
-    Ok(())
+    mail::tell(tx, to.account, notice.kind, &to.email, content)
 }
 
 /// Signed in with a browser that was not known, or after many failures.

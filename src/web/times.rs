@@ -173,6 +173,11 @@ pub fn iso(moment: Timestamp) -> String {
     instant(moment).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// "22 Nov 2026, 12:47 UTC": for mails, whose reader may be anywhere.
+pub fn utc(moment: Timestamp) -> String {
+    instant(moment).strftime("%-d %b %Y, %H:%M UTC").to_string()
+}
+
 /// The instant at which the day `days_on` after a typed "2026-11-22" begins in `zone`. Nothing when that is no day.
 pub fn start_of_day(zone: &Zone, typed: &str, days_on: i64) -> Option<Timestamp> {
     let day: Date = typed.parse().ok().filter(|_| typed.len() == 10)?;

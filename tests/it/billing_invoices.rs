@@ -2,7 +2,7 @@
 
 use insight::billing::{INVOICES, invoices};
 
-use crate::app::billing::{DAY, PAYS, text_of};
+use crate::app::billing::{DAY, DECLINES, PAYS, poppler, text_of};
 use crate::app::smtp::Smtp;
 use crate::app::{Setup, TestApp};
 use crate::on_both;
@@ -12,6 +12,7 @@ on_both!(
     the_same_pdf_is_mailed_once_to_owner_and_contact,
     an_issued_invoice_never_changes,
     a_credit_note_takes_an_invoice_back,
+    a_credit_note_of_an_unpaid_invoice_says_that_it_is_not_charged,
     wrong_billing_details_are_refused_and_kept_in_the_form,
     many_invoices_have_pages,
 );
@@ -76,6 +77,16 @@ async fn the_pdf_says_what_the_invoice_says(app: TestApp) {
     ] {
         assert!(lines.contains(&line.to_vec()), "{line:?} in\n{text}");
     }
+    // Tagged for screen readers, and its fonts are in it, with what their letters mean.
+    let about = poppler("pdfinfo", &file.body, &[], &[]);
+    let tagged = about.lines().find(|line| line.starts_with("Tagged:"));
+    assert!(tagged.is_some_and(|line| line.ends_with("yes")), "{about}");
+    let fonts = poppler("pdffonts", &file.body, &[], &[]);
+    for font in fonts.lines().skip(2) {
+        let words: Vec<&str> = font.split_whitespace().rev().skip(2).take(3).collect();
+        assert_eq!(words, ["yes"; 3], "embedded, cut down, readable: {fonts}");
+    }
+    assert!(fonts.lines().count() > 3, "{fonts}");
     // Made again, also after the details have changed, it is the same to the byte.
     let fields = [("company", "Somebody Else")];
     ada.post("/billing/invoices/details", &fields).await;
@@ -162,9 +173,17 @@ async fn a_credit_note_takes_an_invoice_back(app: TestApp) {
         "Credit note 2026-0002",
         "Corrects invoice 2026-0001: wrong address",
         "−€36.00",
+        "€36.00 is kept as credit and goes into the next invoice. Nothing is paid back to the card.",
     ] {
         assert!(text.contains(words), "\"{words}\" in\n{text}");
     }
+    let mail = app.last_mail_to(&ada);
+    assert_eq!(mail.subject, "Credit note 2026-0002 for Halden Logistics");
+    assert!(
+        mail.text.contains("€36.00 is kept as credit"),
+        "{}",
+        mail.text
+    );
     for number in ["2026-0001", "2026-0002", "2025-0001", "2026-0009", "x"] {
         assert!(credit(number).is_err(), "{number}");
     }
@@ -183,6 +202,36 @@ async fn a_credit_note_takes_an_invoice_back(app: TestApp) {
     app.bill();
     assert_eq!(app.invoices(account)[3], "4 invoice paid 6000");
     assert_eq!(app.number("SELECT max(amount) FROM sandbox_charges"), 4_800);
+}
+
+async fn a_credit_note_of_an_unpaid_invoice_says_that_it_is_not_charged(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let account = ada.account();
+    ada.give_card(DECLINES).await;
+    ada.order("Team", "3").await;
+    app.bill();
+    // Four times declined: read-only until it is paid or taken back.
+    app.days(7);
+    let ada = ada.again();
+    ada.open(INVOICES)
+        .await
+        .expect("This account is read-only.");
+    app.system_write(|tx| invoices::credit(tx, account, "2026-0001", "sold by mistake"))
+        .expect("credits");
+    let says = "The corrected invoice is not charged any more.";
+    let text = text_of(&app.newest_pdf(account));
+    assert!(
+        text.contains(says) && !text.contains("kept as credit"),
+        "{text}"
+    );
+    assert!(app.last_mail_to(ada).text.contains(says));
+    assert_eq!(app.number("SELECT credit FROM billing"), 0);
+    app.days(10);
+    assert_eq!(
+        app.invoices(account),
+        ["1 invoice credited 3600", "2 credit note issued -3600"]
+    );
+    ada.again().open(INVOICES).await.expect_not("read-only");
 }
 
 async fn wrong_billing_details_are_refused_and_kept_in_the_form(app: TestApp) {

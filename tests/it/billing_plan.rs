@@ -2,10 +2,10 @@
 
 use insight::billing::{INVOICES, PLAN};
 
+use crate::app::TestApp;
 use crate::app::billing::{DAY, PAYS};
 use crate::app::people::Role;
 use crate::app::steps::{INSIGHT_USERS, everything, invite};
-use crate::app::{Setup, TestApp};
 use crate::on_both;
 
 on_both!(
@@ -16,7 +16,6 @@ on_both!(
     beyond_the_seats_nobody_is_invited,
     fewer_seats_come_with_the_renewal,
     an_order_that_has_changed_is_shown_again,
-    the_plans_come_from_a_file,
 );
 
 async fn whoever_hosts_it_for_themselves_is_stopped_by_nothing(app: TestApp) {
@@ -225,48 +224,4 @@ async fn an_order_that_has_changed_is_shown_again(app: TestApp) {
     page.press("Place order")
         .await
         .expect("The plan is Business now.");
-}
-
-async fn the_plans_come_from_a_file(setup: Setup) {
-    let dir = tempfile::TempDir::new().expect("a temporary folder");
-    let file = dir.path().join("plans.toml");
-    let text = r#"
-        currency = "NOK"
-        [seller]
-        name = "Fjord Software AS"
-        address = ["Havnegata 1", "0150 Oslo"]
-        vat_number = "NO987654321MVA"
-        [tax]
-        label = "MVA"
-        percent = "25"
-        [[plan]]
-        key = "small"
-        name = "Small"
-        seat_price = "0"
-        every = "month"
-        seats = 2
-        [[plan]]
-        key = "large"
-        name = "Large"
-        seat_price = "99.90"
-        every = "year"
-    "#;
-    std::fs::write(&file, text).expect("writes");
-    let app = setup
-        .with("INSIGHT_PLANS_FILE", file.display().to_string())
-        .start();
-    let ada = app.admin("ada").await;
-    ada.open(PLAN).await.expect("Small").expect("1 of 2");
-    invite(&ada, "b@halden.example c@halden.example")
-        .await
-        .expect("No seat left");
-    ada.give_card(PAYS).await;
-    let page = ada.review("Large", "3").await;
-    page.expect("MVA NOK 74.93").expect("To pay now NOK 374.63");
-    page.press("Place order").await;
-    app.bill();
-    assert_eq!(app.invoices(ada.account()), ["1 invoice paid 37463"]);
-    let text = crate::app::billing::text_of(&app.newest_pdf(ada.account()));
-    assert!(text.contains("Fjord Software AS"), "{text}");
-    assert!(text.contains("MVA 25 %"), "{text}");
 }

@@ -3,6 +3,8 @@
 use std::sync::Barrier;
 
 use futures_util::future::join_all;
+use insight::Error;
+use insight::billing::invoices::{self, Draft, Line};
 use insight::billing::{jobs, renewal};
 
 use crate::app::TestApp;
@@ -11,6 +13,7 @@ use crate::on_both;
 
 on_both!(
     two_servers_that_renew_at_once_make_one_invoice,
+    numbers_have_no_gaps_whoever_issues_and_fails_at_once,
     pay_now_pressed_many_times_charges_once,
     seats_hold_when_many_are_invited_at_once,
     a_confirmation_that_nobody_gives_ends_the_attempt,
@@ -54,6 +57,44 @@ async fn two_servers_that_renew_at_once_make_one_invoice(app: TestApp) {
         app.number("SELECT count(*) FROM outbox WHERE kind = 'invoice'"),
         12
     );
+}
+
+async fn numbers_have_no_gaps_whoever_issues_and_fails_at_once(app: TestApp) {
+    let account = app.admin("ada").await.account();
+    let servers = [app.another(), app.another(), app.another(), app.another()];
+    let start = Barrier::new(servers.len());
+    std::thread::scope(|scope| {
+        for server in &servers {
+            scope.spawn(|| {
+                start.wait();
+                for n in 0..10 {
+                    let line = Line {
+                        text: "Team".into(),
+                        detail: "1 seat".into(),
+                        quantity: 1,
+                        unit_price: 1_200,
+                        amount: 1_200,
+                    };
+                    let issued = server.system_write(|tx| {
+                        invoices::issue(tx, account, Draft::invoice(vec![line], None))?;
+                        // Every other one comes to nothing after it had its number.
+                        match n % 2 {
+                            0 => Ok(()),
+                            _ => Err(Error::refused("something else went wrong")),
+                        }
+                    });
+                    match issued {
+                        Ok(()) => {}
+                        Err(Error::Refused(_)) => assert_eq!(n % 2, 1),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    let numbers = app.lines("SELECT CAST(number AS TEXT) AS line FROM invoices ORDER BY number");
+    let wanted: Vec<String> = (1..=20).map(|n: i32| n.to_string()).collect();
+    assert_eq!(numbers, wanted);
 }
 
 async fn pay_now_pressed_many_times_charges_once(app: TestApp) {

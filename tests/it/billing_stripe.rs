@@ -16,6 +16,7 @@ on_both!(
     a_card_and_a_payment_go_over_stripe,
     only_signed_and_recent_events_are_taken_in,
     events_count_once_and_in_any_order,
+    an_event_that_has_come_counts_no_more_whatever_it_says,
     an_answer_that_is_lost_is_asked_for_again_not_paid_again,
     a_declined_card_and_one_that_asks,
     with_the_sandbox_there_are_no_events,
@@ -225,6 +226,29 @@ async fn events_count_once_and_in_any_order(setup: Setup) {
     );
     send(&app, &other).await.expect_status(200);
     assert_eq!(app.number("SELECT count(*) FROM audit_entries"), before);
+}
+
+async fn an_event_that_has_come_counts_no_more_whatever_it_says(setup: Setup) {
+    let stripe = Stripe::start();
+    let app = stripe.settings(setup).start();
+    let ada = app.admin("ada").await;
+    give(&app, &stripe, &ada, "pm_asks").await;
+    ada.order("Team", "5").await;
+    app.bill();
+    let id = app.number("SELECT id FROM invoices");
+    ada.post(&format!("{INVOICES}/{id}/pay"), &[])
+        .await
+        .expect_status(303);
+    let thing = stripe.thing(&stripe.ids("pi_").pop().expect("an intent"));
+    let first = event("evt_1", "payment_intent.created", thing.clone());
+    send(&app, &first).await.expect_status(200);
+    let before = everything(&app);
+    let again = event("evt_1", "payment_intent.succeeded", thing.clone());
+    send(&app, &again).await.expect_status(200);
+    assert_eq!(everything(&app), before);
+    let new = event("evt_2", "payment_intent.succeeded", thing);
+    send(&app, &new).await.expect_status(200);
+    assert_eq!(app.invoices(ada.account()), ["1 invoice paid 6000"]);
 }
 
 async fn an_answer_that_is_lost_is_asked_for_again_not_paid_again(setup: Setup) {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::app::TestApp;
+use crate::app::billing::DECLINES;
 use crate::app::people::PASSWORD;
 use crate::on_both;
 
@@ -87,6 +88,13 @@ async fn the_log_names_requests_and_holds_no_secret(app: TestApp) {
     let codes = saved.texts(".codes li");
     assert_eq!(codes.len(), 10, "{}", saved.text());
     secrets.extend(codes);
+
+    // A card whose payment fails says most.
+    browser.give_card(DECLINES).await;
+    browser.order("Team", "5").await;
+    app.bill();
+    assert!(app.invoices(ada.account())[0].contains("open"));
+    secrets.extend([DECLINES.to_owned(), DECLINES.replace(' ', "")]);
 
     // The number that an error page shows finds its line.
     let missing = guest.get("/no/such/page").await;

@@ -4,14 +4,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use insight::billing::jobs;
-use insight::db::Db;
+use insight::billing::plans::Plans;
+use insight::billing::providers::sandbox::Behaviour;
+use insight::billing::providers::{ProviderCard, sandbox};
+use insight::billing::{cards, jobs, order};
 use insight::db::types::AccountId;
 use insight::{App, billing};
+use time::{Date, Month};
 
 use super::page::Page;
 use super::people::{Level, Person};
-use super::{TestApp, cheap_passwords, texts};
+use super::{TestApp, texts};
 
 /// A card that pays.
 pub const PAYS: &str = "4242 4242 4242 4242";
@@ -39,15 +42,10 @@ impl TestApp {
         }
     }
 
-    /// The same installation in a new process: nothing in memory is shared but the clock.
-    pub fn another(&self) -> Arc<App> {
-        App::new(
-            self.config.clone(),
-            Db::open(self.database().target(), 4).expect("opens"),
-            self.keys.clone(),
-            cheap_passwords(),
-            self.clock.clone(),
-        )
+    /// The same installation in a new process with this file of plans.
+    pub fn with_plans(&self, text: &str) -> Arc<App> {
+        let plans = Plans::parse(text).expect("a good file");
+        self.another_with(|config| config.plans = Arc::new(plans))
     }
 
     /// Rows of a query with the column `line`.
@@ -106,17 +104,47 @@ impl Person {
     }
 }
 
-/// The text of a PDF, as a reader shows it. `bash .ci/install` installs the program.
+/// Sells a plan to an account past the pages, with a card that pays.
+pub fn sell(app: &App, account: AccountId, plan: &str, seats: i64) {
+    let card = ProviderCard {
+        token: Behaviour::Pays.token(),
+        brand: "Visa".into(),
+        last4: "4242".into(),
+        exp_year: 2099,
+        exp_month: 8,
+    };
+    let sold = app.system_write(|tx| {
+        cards::put(tx, account, sandbox::NAME, &card, "Ada".into())?;
+        order::place_in(tx, account, plan, seats, None)
+    });
+    sold.expect("sells").expect("sells at once");
+}
+
+/// So many months after a day: the same day of the month, or the last one. By another library than Insight's.
+pub fn months_after(anchor: Date, n: i32) -> Date {
+    let months = anchor.year() * 12 + i32::from(u8::from(anchor.month())) - 1 + n;
+    let month = Month::try_from(u8::try_from(months % 12 + 1).expect("fits")).expect("a month");
+    let year = months / 12;
+    let last = month.length(year);
+    Date::from_calendar_date(year, month, anchor.day().min(last)).expect("a day")
+}
+
+/// The text of a PDF, as a reader shows it.
 pub fn text_of(pdf: &[u8]) -> String {
+    poppler("pdftotext", pdf, &["-layout", "-enc", "UTF-8"], &["-"])
+}
+
+/// What a program of poppler says about a PDF. `bash .ci/install` installs them.
+pub fn poppler(program: &str, pdf: &[u8], before: &[&str], after: &[&str]) -> String {
     let dir = tempfile::TempDir::new().expect("a temporary folder");
     let path = dir.path().join("invoice.pdf");
     std::fs::write(&path, pdf).expect("writes");
-    let output = Command::new("pdftotext")
-        .args(["-layout", "-enc", "UTF-8"])
+    let output = Command::new(program)
+        .args(before)
         .arg(&path)
-        .arg("-")
+        .args(after)
         .output()
-        .expect("pdftotext (package poppler-utils) is installed");
+        .unwrap_or_else(|e| panic!("{program} (package poppler-utils): {e}"));
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }

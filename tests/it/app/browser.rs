@@ -38,6 +38,9 @@ const FLAGS: [&str; 11] = [
     "--lang=en-US",
 ];
 
+/// Where files go, in the profile.
+const DOWNLOADS: &str = "downloads";
+
 /// What axe looks at: WCAG A and AA up to 2.2, and what axe itself calls best practice.
 const AXE: &str = r#"
 const done = arguments[arguments.length - 1];
@@ -101,7 +104,7 @@ pub struct Browser {
     /// For what the methods here do not cover.
     pub client: Client,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -118,7 +121,7 @@ impl Browser {
         let browser = Browser {
             client,
             session: session.expect("a new session has an id"),
-            _profile: profile,
+            profile,
         };
         browser.emulate(options).await;
         browser
@@ -283,6 +286,16 @@ impl Browser {
         .await;
         if pressed.is_none() {
             self.fail(&format!("cannot press {words}: {problem}")).await;
+        }
+    }
+
+    /// The bytes of a file that was downloaded under this name, as soon as it is there.
+    pub async fn downloaded(&self, name: &str) -> Vec<u8> {
+        let file = self.profile.path().join(DOWNLOADS).join(name);
+        // It has another name until it is whole.
+        match wait::until(async || std::fs::read(&file).ok()).await {
+            Some(bytes) => bytes,
+            None => self.fail(&format!("{name} was not downloaded")).await,
         }
     }
 
@@ -490,7 +503,7 @@ fn capabilities(options: Options, profile: &Path) -> Capabilities {
         options.width, options.height
     ));
     let mut chrome = json!({"args": flags, "binary": process::program("chromium")});
-    let mut prefs = json!({});
+    let mut prefs = json!({"download.default_directory": profile.join(DOWNLOADS)});
     if !options.javascript {
         prefs["profile.managed_default_content_settings.javascript"] = json!(2);
     }

@@ -351,18 +351,33 @@ impl TestApp {
     /// Serves the same installation on a second address, as a second process would: it shares database, keys and
     /// settings, and nothing in memory but the clock.
     pub fn serve_again(&mut self) -> SocketAddr {
+        self.serve(&self.another())
+    }
+
+    /// Serves an application of this installation on an address of its own.
+    pub fn serve(&mut self, app: &Arc<App>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let first = &self.context.app;
-        let second = App::new(
-            first.config.clone(),
-            Db::open(self.database.target(), 4).expect("opens"),
-            first.keys.clone(),
-            cheap_passwords(),
-            first.clock.clone(),
-        );
-        self.others.push(Server::start(&second, listener, address));
+        self.others.push(Server::start(app, listener, address));
         address
+    }
+
+    /// The same installation in a new process: nothing in memory is shared but the clock.
+    pub fn another(&self) -> Arc<App> {
+        self.another_with(|_| {})
+    }
+
+    /// The same with other settings.
+    pub fn another_with(&self, change: impl FnOnce(&mut Config)) -> Arc<App> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        App::new(
+            config,
+            Db::open(self.database.target(), 4).expect("opens"),
+            self.keys.clone(),
+            cheap_passwords(),
+            self.clock.clone(),
+        )
     }
 
     /// Starts one more worker, as a second process would have.
