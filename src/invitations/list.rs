@@ -188,13 +188,14 @@ pub fn section(tx: &mut Tx<ManageMembers>, request: &Request) -> Result<Section>
     })
 }
 
-/// How many are pending, counted up to one more than the cap.
+/// How many are pending, counted up to one more than the cap; in an order, as in [`crate::users::list::count`].
 fn count(tx: &mut Tx<ManageMembers>) -> Result<i64> {
     let some = invitations::table
         .filter(invitations::account_id.eq(tx.account()))
         .filter(invitations::joined_at.is_null())
         .filter(invitations::revoked_at.is_null())
         .select(invitations::id)
+        .order((invitations::invited_at, invitations::id))
         .limit(COUNT_CAP + 1)
         .into_boxed::<Backend>();
     Ok(Counted(some).get_result(tx.conn())?)

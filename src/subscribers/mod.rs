@@ -169,10 +169,12 @@ struct Count {
     n: i64,
 }
 
+/// How many there are, counted up to one more than the cap; in an order, as in [`crate::users::list::count`].
 fn count(tx: &mut Tx<ManageMembers>) -> Result<i64> {
     let account = tx.account();
     let count: Count = diesel::sql_query(
-        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM subscribers WHERE account_id = $1 LIMIT $2) AS s",
+        "SELECT COUNT(*) AS n FROM \
+           (SELECT 1 FROM subscribers WHERE account_id = $1 ORDER BY email LIMIT $2) AS s",
     )
     .bind::<BigInt, _>(account)
     .bind::<BigInt, _>(COUNT_CAP + 1)
