@@ -1,5 +1,6 @@
 //! One decision, asked in every way there is (SPEC 5): random companies against a naive reading of the specification.
-//! `DECISIONS_SEED=17 cargo test decisions` draws one company again.
+//! `DECISIONS_SEED=17 cargo test decisions` draws one company again, `DECISIONS_COMPANIES=2000 cargo test decisions::lists`
+//! puts so many into the databases.
 
 mod agree;
 mod changes;
@@ -22,6 +23,9 @@ on_both!(lists_counts_searches_files_and_changes_agree_with_the_decision);
 
 /// Companies in one database. Postgres takes longer for each of their thousands of questions.
 fn companies(backend: Backend) -> u64 {
+    if let Ok(number) = std::env::var("DECISIONS_COMPANIES") {
+        return number.parse().expect("a number of companies");
+    }
     match backend {
         Backend::Sqlite => 100,
         Backend::Postgres => 50,
