@@ -47,6 +47,11 @@ impl Line {
             deciding: false,
         }
     }
+
+    /// True when the two differ in nothing but which decides.
+    fn says_as(&self, other: &Line) -> bool {
+        (&self.label, &self.href, &self.rest) == (&other.label, &other.href, &other.rest)
+    }
 }
 
 /// A step.
@@ -259,8 +264,10 @@ impl Words<'_> {
             }
             let line = self.source(source);
             // One rule may open the records of both people of a record.
-            if !lines.contains(&line) {
-                lines.push(line);
+            let twin = lines.iter_mut().find(|other| other.says_as(&line));
+            match twin {
+                Some(twin) => twin.deciding |= line.deciding,
+                None => lines.push(line),
             }
         }
         if rules > RULES {

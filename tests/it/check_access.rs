@@ -12,6 +12,7 @@ use crate::on_both;
 
 on_both!(
     an_administrator_sees_every_step_and_what_would_change_it,
+    a_rule_that_opens_the_record_of_both_people_is_told_once,
     a_link_names_a_record_as_well_as_its_number,
     the_same_comes_as_json,
     who_has_access_leads_to_the_reasons,
@@ -103,6 +104,23 @@ async fn an_administrator_sees_every_step_and_what_would_change_it(app: TestApp)
 
     let page = ada.open(&question(&ada, "delete", &lead)).await;
     page.expect("profile, role, sharing and page layouts do not apply");
+}
+
+async fn a_rule_that_opens_the_record_of_both_people_is_told_once(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let bob = app.member("bob", &[]).await;
+    let cleo = app.member("cleo", &[]).await;
+    let eve = app.member("eve", &[]).await;
+    app.standard("Sales", &[&bob, &cleo, &eve]);
+    let rep = app.role("Rep", None, &[&bob, &cleo]);
+    let manager = app.role("Project Manager", None, &[&eve]);
+    app.share(&ada, Object::Lead, rep, manager, Level::Read);
+    let assigned = [("name", "Fir"), ("assigned", cleo.email())];
+    let lead = bob.make("test/leads", &assigned).await.to_string();
+    let page = ada.open(&question(&eve, "read", &lead)).await;
+    page.expect("Read Only This decides.");
+    let steps = page.texts(".steps").join(" ");
+    assert_eq!(steps.matches("Sharing rule Leads shared").count(), 1);
 }
 
 async fn a_link_names_a_record_as_well_as_its_number(app: TestApp) {
