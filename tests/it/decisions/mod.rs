@@ -22,6 +22,7 @@ use draw::Dice;
 on_both!(lists_counts_searches_files_and_changes_agree_with_the_decision);
 
 /// Companies in one database. Postgres takes longer for each of their thousands of questions.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
 fn companies(backend: Backend) -> u64 {
     if let Ok(number) = std::env::var("DECISIONS_COMPANIES") {
         return number.parse().expect("a number of companies");
