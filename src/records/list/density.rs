@@ -486,3 +486,28 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_serves_transactions_that_began_after_it_was_finished() {
+        let of = Of {
+            account: AccountId(1),
+            environment: 0,
+            object: 2,
+        };
+        let (made, finished) = (Timestamp(1_000_000), Timestamp(3_000_000));
+        let maps = Maps::default();
+        maps.keep(
+            of,
+            Density {
+                finished,
+                ..Density::new(made)
+            },
+        );
+        assert!(maps.of(of, Timestamp(2_999_999)).is_none());
+        assert!(maps.of(of, finished).is_some());
+    }
+}
