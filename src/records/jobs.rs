@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::{export, import};
+use crate::db::{self, Conn};
 use crate::{App, Error, Result};
 
 /// Jobs of one process at the same time.
@@ -25,6 +26,24 @@ impl Wake {
     pub fn wake(&self) {
         self.0.notify_one();
     }
+}
+
+/// The statement that takes the oldest job of a table which is `waiting` and has no worker, or one that died; two workers
+/// never get the same one. It is given the end of the lease, its token, and now.
+pub(super) fn taking(
+    conn: &Conn,
+    table: &str,
+    set: &str,
+    waiting: &str,
+    returning: &str,
+) -> String {
+    let locked = db::skip_locked(conn);
+    format!(
+        "UPDATE {table} SET {set}, leased_until = $1, lease_token = $2, attempts = attempts + 1, \
+         started_at = coalesce(started_at, $3) WHERE id IN (\
+           SELECT id FROM {table} WHERE finished_at IS NULL AND {waiting} \
+           AND (leased_until IS NULL OR leased_until <= $3) ORDER BY id LIMIT 1{locked}) RETURNING {returning}"
+    )
 }
 
 /// A job that this process has taken.

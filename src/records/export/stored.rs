@@ -10,9 +10,9 @@ use crate::access::{Asker, Environment, InAccount, System, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::{AccountId, ExportId, Slot, Timestamp};
 use crate::permissions::Object;
-use crate::records::{Desk, environment_number, environment_numbered};
+use crate::records::{Desk, environment_number, environment_numbered, jobs};
 use crate::schema::exports as table;
-use crate::{App, Error, Result, db};
+use crate::{App, Error, Result};
 
 /// A worker that has not come back by then is taken for dead.
 pub(super) const LEASE: time::Duration = time::Duration::minutes(2);
@@ -210,7 +210,7 @@ struct ClaimedRow {
     written: i64,
 }
 
-const CLAIMED: &str = "RETURNING id, account_id, environment, object, member_slot, address, query, filter, attempts, \
+const CLAIMED: &str = "id, account_id, environment, object, member_slot, address, query, filter, attempts, \
                        written";
 
 impl ClaimedRow {
@@ -233,18 +233,13 @@ impl ClaimedRow {
     }
 }
 
-/// Takes the oldest export that waits for a worker, or whose worker died. Two workers never get the same one.
+/// Takes the oldest export that waits for a worker, or whose worker died.
 pub(super) fn claim(app: &App) -> Result<Option<Claimed>> {
     let lease = crate::web::random::<16>().to_vec();
     let row: Option<ClaimedRow> = app.system_write(|tx| {
         let now = tx.now();
-        let locked = db::skip_locked(tx.conn());
-        let sql = format!(
-            "UPDATE exports SET state = 'in progress', leased_until = $1, lease_token = $2, attempts = attempts + 1, \
-             written = 0, bytes = 0, started_at = coalesce(started_at, $3) WHERE id IN (\
-               SELECT id FROM exports WHERE finished_at IS NULL AND NOT direct \
-               AND (leased_until IS NULL OR leased_until <= $3) ORDER BY id LIMIT 1{locked}) {CLAIMED}"
-        );
+        let set = "state = 'in progress', written = 0, bytes = 0";
+        let sql = jobs::taking(tx.conn(), "exports", set, "NOT direct", CLAIMED);
         Ok(diesel::sql_query(sql)
             .bind::<BigInt, _>(now + LEASE)
             .bind::<Binary, _>(&lease)
@@ -363,7 +358,8 @@ pub fn note_broken_off(app: &App) -> Result<usize> {
     app.system_write(|tx| {
         let now = tx.now();
         let rows: Vec<ClaimedRow> = diesel::sql_query(format!(
-            "UPDATE exports SET leased_until = $1 WHERE direct AND finished_at IS NULL AND leased_until <= $2 {CLAIMED}"
+            "UPDATE exports SET leased_until = $1 WHERE direct AND finished_at IS NULL AND leased_until <= $2 \
+             RETURNING {CLAIMED}"
         ))
         .bind::<BigInt, _>(now + LEASE)
         .bind::<BigInt, _>(now)

@@ -10,10 +10,10 @@ use super::columns::{self, Into};
 use crate::access::{Asker, Can, Environment, InAccount, System, Tx, UseRecords};
 use crate::db::types::{AccountId, ImportId, Slot, Timestamp};
 use crate::permissions::Object;
-use crate::records::{Desk, environment_number};
+use crate::records::{Desk, environment_number, jobs};
 use crate::schema::{import_rows, imports as table};
 use crate::web::upload::Upload;
-use crate::{App, Error, Result, db, on_each};
+use crate::{App, Error, Result, on_each};
 
 /// A worker that has not come back by then is taken for dead.
 pub(super) const LEASE: time::Duration = time::Duration::minutes(2);
@@ -499,19 +499,17 @@ struct ClaimedRow {
     attempts: i32,
 }
 
-/// Takes the oldest import that waits for a worker, or whose worker died. Two workers never get the same one.
+/// Takes the oldest import that waits for a worker, or whose worker died.
 pub(super) fn claim(app: &App) -> Result<Option<Claimed>> {
     let lease = crate::web::random::<16>().to_vec();
     let row: Option<ClaimedRow> = app.system_write(|tx| {
         let now = tx.now();
-        let locked = db::skip_locked(tx.conn());
-        let sql = format!(
-            "UPDATE imports SET state = CASE state WHEN 'queued' THEN 'in progress' ELSE state END, \
-             leased_until = $1, lease_token = $2, attempts = attempts + 1, started_at = coalesce(started_at, $3) \
-             WHERE id IN (SELECT id FROM imports WHERE finished_at IS NULL \
-               AND state IN ('checking', 'queued', 'in progress') AND (leased_until IS NULL OR leased_until <= $3) \
-               ORDER BY id LIMIT 1{locked}) \
-             RETURNING id, account_id, member_slot, address, attempts"
+        let sql = jobs::taking(
+            tx.conn(),
+            "imports",
+            "state = CASE state WHEN 'queued' THEN 'in progress' ELSE state END",
+            "state IN ('checking', 'queued', 'in progress')",
+            "id, account_id, member_slot, address, attempts",
         );
         Ok(diesel::sql_query(sql)
             .bind::<BigInt, _>(now + LEASE)
