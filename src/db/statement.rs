@@ -17,6 +17,8 @@ enum Piece {
     Sql(String),
     /// Name of the index to use. Postgres finds it itself.
     Index(&'static str),
+    /// The primary key alone is to be used. Postgres finds that itself, too.
+    ByKey,
     Small(i16),
     Number(i32),
     Big(i64),
@@ -73,6 +75,11 @@ impl Pieces {
 
     pub fn index(self, name: &'static str) -> Pieces {
         self.push(Piece::Index(name))
+    }
+
+    /// After the name of a table that is looked at by its primary key.
+    pub fn by_key(self) -> Pieces {
+        self.push(Piece::ByKey)
     }
 
     pub fn small(self, value: i16) -> Pieces {
@@ -148,21 +155,22 @@ impl<ST> QueryFragment<Pg> for Statement<ST> {
         for piece in &self.pieces.0 {
             match piece {
                 Piece::Sql(text) => out.push_sql(text),
-                Piece::Index(_) => {}
+                Piece::Index(_) | Piece::ByKey => {}
                 Piece::Small(value) => out.push_bind_param::<SmallInt, _>(value)?,
                 Piece::Number(value) => out.push_bind_param::<Integer, _>(value)?,
                 Piece::Big(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Piece::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Piece::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                // A planner that knew how many they are would plan anew each time, which costs more than most answers.
                 Piece::Each(list) => {
-                    out.push_sql("unnest(");
+                    out.push_sql("unnest((SELECT ");
                     out.push_bind_param::<Array<Integer>, _>(&list.numbers)?;
-                    out.push_sql(") AS listed (number)");
+                    out.push_sql(")) AS listed (number)");
                 }
                 Piece::EachBig(list) => {
-                    out.push_sql("unnest(");
+                    out.push_sql("unnest((SELECT ");
                     out.push_bind_param::<Array<BigInt>, _>(&list.numbers)?;
-                    out.push_sql(") AS listed (number)");
+                    out.push_sql(")) AS listed (number)");
                 }
             }
         }
@@ -180,6 +188,7 @@ impl<ST> QueryFragment<Sqlite> for Statement<ST> {
                     out.push_sql(" INDEXED BY ");
                     out.push_sql(name);
                 }
+                Piece::ByKey => out.push_sql(" NOT INDEXED"),
                 Piece::Small(value) => out.push_bind_param::<SmallInt, _>(value)?,
                 Piece::Number(value) => out.push_bind_param::<Integer, _>(value)?,
                 Piece::Big(value) => out.push_bind_param::<BigInt, _>(value)?,

@@ -3,15 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::prelude::*;
-
-use super::{Desk, Record, environment_number};
+use super::{Desk, Record, environment_number, rows};
 use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::types::{RecordId, Slot};
+use crate::db::types::RecordId;
 use crate::permissions::objects::Kind;
 use crate::permissions::{Level, Object, People, Shown};
-use crate::schema::records;
 
 /// A record at the other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,34 +49,20 @@ pub fn visible<P: InAccount>(
     desk: &Desk,
     ids: impl IntoIterator<Item = RecordId>,
 ) -> Result<Targets> {
-    type Row = (RecordId, i16, Slot, Option<Slot>, String);
     let wanted: Vec<RecordId> = ids
         .into_iter()
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    let account = tx.account();
+    let here = environment_number(desk.environment());
     let mut targets = HashMap::new();
-    for some in wanted.chunks(100) {
-        let rows: Vec<Row> = records::table
-            .filter(records::account_id.eq(account))
-            .filter(records::id.eq_any(some))
-            .filter(records::environment.eq(environment_number(desk.environment())))
-            .select((
-                records::id,
-                records::object,
-                records::creator_slot,
-                records::assigned_slot,
-                records::name,
-            ))
-            .load(tx.conn())?;
-        for (id, object, creator, assigned, name) in rows {
-            let people = People { creator, assigned };
-            if let Some(object) = Object::numbered(object)
-                && desk.rules().level(desk.slot(), object, people) >= Level::Read
-            {
-                targets.insert(id, Target { id, object, name });
-            }
+    for (id, (environment, object), (creator, assigned), name) in rows::linked(tx, &wanted)? {
+        let people = People { creator, assigned };
+        if environment == here
+            && let Some(object) = Object::numbered(object)
+            && desk.rules().level(desk.slot(), object, people) >= Level::Read
+        {
+            targets.insert(id, Target { id, object, name });
         }
     }
     Ok(Targets(targets))

@@ -15,6 +15,7 @@ pub mod links;
 pub mod list;
 pub mod pages;
 pub mod people;
+mod rows;
 pub mod transfer;
 
 use std::collections::BTreeMap;

@@ -4,9 +4,9 @@
 use diesel::prelude::*;
 
 use super::history::{self, Change};
-use super::{environment_number, list};
+use super::{environment_number, list, rows};
 use crate::access::{Environment, InAccount, ManageMembers, Proof, System, Tx};
-use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::db::types::{AccountId, RecordId, Slot};
 use crate::db::{self, Counted};
 use crate::permissions::Object;
 use crate::schema::{record_transfers, records};
@@ -129,7 +129,6 @@ fn hand_over<P: Proof>(
     to: Slot,
     by: Slot,
 ) -> Result<i64> {
-    let now: Timestamp = tx.now();
     let mut moved = 0;
     for environment in Environment::ALL {
         for object in Object::ALL {
@@ -147,18 +146,7 @@ fn hand_over<P: Proof>(
             }
             let ids: Vec<RecordId> = found.iter().map(|(id, _)| *id).collect();
             // Somebody may have assigned one of them elsewhere since it was read.
-            let written: Vec<(RecordId, i64)> = diesel::update(records::table)
-                .filter(records::account_id.eq(account))
-                .filter(records::id.eq_any(&ids))
-                .filter(records::owner_slot.eq(from))
-                .set((
-                    records::assigned_slot.eq(Some(to)),
-                    records::owner_slot.eq(to),
-                    records::version.eq(records::version + 1),
-                    records::updated_at.eq(now),
-                ))
-                .returning((records::id, records::version))
-                .get_results(tx.conn())?;
+            let written = rows::assign(tx, account, &ids, from, to)?;
             let before: std::collections::HashMap<RecordId, Option<Slot>> =
                 found.into_iter().collect();
             let mut kept = Vec::with_capacity(written.len());

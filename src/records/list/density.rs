@@ -18,10 +18,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use tokio::sync::{Notify, watch};
 
+use super::recent::{KEPT, Known, Recent};
 use super::scan::{Place, Scan, Stretches};
 use crate::db::Conn;
 use crate::db::statement::Pieces;
-use crate::db::types::{AccountId, Slot, Timestamp};
+use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
 use crate::permissions::slots::Slots;
 use crate::{App, Error, Result, on_each};
 
@@ -100,6 +101,7 @@ pub struct Density {
     entries: usize,
     /// Records by slot of whoever owns them, and of whoever made them for somebody else.
     held: Vec<u32>,
+    recent: Recent,
 }
 
 /// A part of a list by last update: a stretch of the map, or what is newer than the map.
@@ -153,7 +155,18 @@ impl Density {
             people: People::default(),
             entries: 0,
             held: Vec::new(),
+            recent: Recent::default(),
         }
+    }
+
+    /// The newest records that it knows.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Where it ends: what was written from this instant on is looked up.
+    pub(super) fn until(&self) -> Timestamp {
+        self.until
     }
 
     /// What share of the records somebody sees, at most.
@@ -235,7 +248,7 @@ impl Density {
     fn size(&self) -> usize {
         let people = |p: &People| p.owners.size() + p.makers.size() + 48;
         let stretches: usize = self.stretches.iter().map(|s| people(&s.people) + 48).sum();
-        stretches + people(&self.people) + 4 * self.held.len()
+        stretches + people(&self.people) + 4 * self.held.len() + self.recent.size()
     }
 
     fn add(&mut self, stretch: Stretch, held: &[(Slot, Slot, u32)]) {
@@ -274,10 +287,12 @@ impl Of {
             .small(self.environment)
             .sql(" AND object = ")
             .small(self.object)
-            .sql(" AND updated_at >= ")
-            .big(from.0);
+            // Hidden from the planner, which would plan anew for every instant.
+            .sql(" AND updated_at >= (SELECT ")
+            .big(from.0)
+            .sql(")");
         match end {
-            Some(end) => pieces.sql(" AND updated_at < ").big(end.0),
+            Some(end) => pieces.sql(" AND updated_at < (SELECT ").big(end.0).sql(")"),
             None => pieces,
         }
     }
@@ -288,6 +303,32 @@ impl Of {
             .then(self.written(from, None))
             .sql(" ORDER BY updated_at ASC, id ASC LIMIT 1");
         Ok(on_each!(conn, c => pieces.giving::<BigInt>().get_result(c).optional())?)
+    }
+
+    /// The newest of those written from an instant on, up to another.
+    fn newest(
+        self,
+        conn: &mut Conn,
+        from: Timestamp,
+        end: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Known>> {
+        let pieces = Pieces::default()
+            .sql("SELECT updated_at, id, owner_slot, creator_slot FROM ")
+            .then(self.written(from, Some(end)))
+            .sql(format!(" ORDER BY updated_at DESC, id DESC LIMIT {limit}"));
+        type St = (BigInt, BigInt, Integer, Integer);
+        let rows: Vec<(Timestamp, RecordId, Slot, Slot)> =
+            on_each!(conn, c => pieces.giving::<St>().load(c))?;
+        Ok(rows
+            .into_iter()
+            .map(|(at, id, owner, creator)| Known {
+                at,
+                id,
+                owner,
+                creator,
+            })
+            .collect())
     }
 
     /// Who has how many records in a stretch, as (owner, creator, number).
@@ -310,12 +351,13 @@ impl Of {
     }
 }
 
-/// Makes a map, or lengthens one, up to [`SETTLED`] before `now`. `read` opens a transaction for each query: a map that
+/// Makes a map, or lengthens one, up to [`SETTLED`] before `now`, with the newest `keep` records. `read` opens a transaction for each query: a map that
 /// was put together of several instants is as true as any. Nothing when `stop` says so before it is done.
 fn draw(
     of: Of,
     before: Option<&Density>,
     now: Timestamp,
+    keep: usize,
     stop: &dyn Fn() -> bool,
     mut read: impl FnMut(&mut dyn FnMut(&mut Conn) -> Result<()>) -> Result<()>,
 ) -> Result<Option<Density>> {
@@ -329,6 +371,7 @@ fn draw(
             people: before.people.clone(),
             entries: before.entries,
             held: before.held.clone(),
+            recent: before.recent.clone(),
         },
         _ => Density::new(now),
     };
@@ -367,13 +410,20 @@ fn draw(
         }
         from = end;
     }
+    let mut newer = Vec::new();
+    read(&mut |conn| {
+        newer = of.newest(conn, map.until, until, keep)?;
+        Ok(())
+    })?;
+    map.recent = map.recent.lengthened(newer, keep);
     map.until = map.until.max(until);
     Ok(Some(map))
 }
 
-/// A map made within a transaction, for tests: of this very instant.
-pub(super) fn drawn(conn: &mut Conn, of: Of, now: Timestamp) -> Result<Density> {
-    draw(of, None, now, &|| false, |f| f(conn))?.ok_or_else(|| Error::internal("nobody stopped it"))
+/// A map made within a transaction, for tests: of this very instant, with the newest `keep` records.
+pub(super) fn drawn(conn: &mut Conn, of: Of, now: Timestamp, keep: usize) -> Result<Density> {
+    draw(of, None, now, keep, &|| false, |f| f(conn))?
+        .ok_or_else(|| Error::internal("nobody stopped it"))
 }
 
 /// The maps of a process.
@@ -455,7 +505,7 @@ impl Maps {
 pub fn run_due(app: &App, stop: &dyn Fn() -> bool) -> Result<()> {
     while let Some(of) = app.maps.next() {
         let before = app.maps.kept(of);
-        let drawn = draw(of, before.as_deref(), app.clock.now(), stop, |f| {
+        let drawn = draw(of, before.as_deref(), app.clock.now(), KEPT, stop, |f| {
             app.system_read(|tx| f(tx.conn()))
         });
         app.maps.done(of);

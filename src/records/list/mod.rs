@@ -4,6 +4,7 @@
 pub mod density;
 pub mod plan;
 pub mod query;
+mod recent;
 mod scan;
 mod walk;
 

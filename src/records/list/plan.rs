@@ -36,6 +36,8 @@ pub enum Plan {
     Mapped,
     /// Merges as soon as that map says whose stretches there are.
     MappedMerge,
+    /// Takes the newest records from memory, few of which that map keeps for it, and walks on.
+    Recent,
 }
 
 /// Members up to whom nothing else is tried than the merge.
@@ -192,6 +194,9 @@ fn adaptive(
         if plan != Plan::Adaptive {
             continue;
         }
+        if guide.map.is_none() {
+            guide.maps.want(guide.of);
+        }
         // Half an entry more than were found: none at all does not mean that there are none.
         let missing = (wanted - found.len()) as f64;
         let rest = missing * walked_in_all as f64 / (found.len() as f64 + 0.5);
@@ -286,6 +291,17 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// All that was written from an instant on.
+    pub fn since(from: Timestamp) -> Run {
+        Run {
+            from,
+            end: None,
+            entries: 0,
+            least: 0,
+            regions: 1,
+        }
+    }
+
     /// The first regions of some that have no gap between them.
     fn of(regions: &[Region], down: bool) -> Run {
         let adjacent = regions.windows(2).take_while(|two| {

@@ -4,11 +4,12 @@
 mod stretches;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 
 use super::density::Of as MapOf;
 use super::plan::Run;
 use super::{By, Key, ListQuery};
+use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::Conn;
 use crate::db::statement::Pieces;
@@ -16,8 +17,7 @@ use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
 use crate::on_each;
 use crate::permissions::slots::Slots;
 use crate::records::change::sort_name;
-use crate::records::{Desk, Record, Row, environment_number, record};
-use crate::{Error, Result};
+use crate::records::{Desk, Record, environment_number, rows};
 pub(super) use stretches::Stretches;
 
 /// What an index holds of a record.
@@ -134,8 +134,13 @@ impl Scan {
 
     /// The rest of it after an entry.
     pub fn after(&self, entry: &Entry) -> Scan {
+        self.behind(entry.place.clone(), entry.id)
+    }
+
+    /// The rest of it behind a place.
+    pub fn behind(&self, place: Place, id: RecordId) -> Scan {
         Scan {
-            after: Some((entry.place.clone(), entry.id)),
+            after: Some((place, id)),
             ..self.clone()
         }
     }
@@ -251,12 +256,12 @@ impl Scan {
     pub fn records(&self, conn: &mut Conn, limit: usize) -> Result<Vec<Record>> {
         let statement = Pieces::default()
             .sql("SELECT ")
-            .sql(RECORD)
+            .sql(rows::RECORD)
             .sql(" FROM ")
             .then(self.range(Of::All))
             .sql(self.ordered())
             .sql(format!(" LIMIT {limit}"));
-        load_records(conn, statement)
+        rows::load(conn, statement)
     }
 
     /// Up to `limit` entries that somebody sees among the next `budget`.
@@ -477,89 +482,9 @@ pub(super) struct Walked {
     pub steps: usize,
 }
 
-/// The columns of a [`Row`], as text.
-const RECORD: &str = "id, creator_slot, assigned_slot, created_at, updated_at, version, name, data";
-
-fn load_records(conn: &mut Conn, pieces: Pieces) -> Result<Vec<Record>> {
-    type St = (
-        BigInt,
-        (Integer, Nullable<Integer>),
-        (BigInt, BigInt, BigInt),
-        (Text, Text),
-    );
-    let rows: Vec<Row> = on_each!(conn, c => pieces.giving::<St>().load(c))?;
-    rows.into_iter().map(record).collect()
-}
-
 fn load_count(conn: &mut Conn, pieces: Pieces) -> Result<usize> {
     let number: i64 = on_each!(conn, c => pieces.giving::<BigInt>().get_result(c))?;
     Ok(usize::try_from(number).unwrap_or(0))
-}
-
-/// Rows of a statement that looks each of some numbers up.
-const LOOKED_UP: usize = 1_000;
-
-/// `SELECT columns` of the records with these numbers, in any order.
-fn each_of(conn: &Conn, account: AccountId, columns: &str, ids: &[RecordId]) -> Pieces {
-    let each = Pieces::default()
-        .sql("SELECT ")
-        .sql(columns)
-        .sql(" FROM ")
-        .each_big(ids.iter().map(|id| id.0).collect())
-        .sql(" CROSS JOIN ");
-    let row = Pieces::default()
-        .sql("records WHERE account_id = ")
-        .big(account.0)
-        .sql(" AND id = listed.number");
-    // One look-up for each, however many there are: a planner left to itself reads a small table from end to end.
-    match conn {
-        Conn::Pg(_) => each
-            .sql("LATERAL (SELECT * FROM ")
-            .then(row)
-            .sql(" LIMIT 1) AS one"),
-        Conn::Sqlite(_) => each.then(row),
-    }
-}
-
-/// Whole records, in the order of their numbers here.
-pub(super) fn records<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
-    let account = tx.account();
-    let mut found = std::collections::HashMap::with_capacity(ids.len());
-    for some in ids.chunks(LOOKED_UP) {
-        let statement = each_of(tx.conn(), account, RECORD, some);
-        for record in load_records(tx.conn(), statement)? {
-            found.insert(record.id, record);
-        }
-    }
-    ids.iter()
-        .map(|id| {
-            found
-                .remove(id)
-                .ok_or_else(|| Error::internal("a record left its index within a transaction"))
-        })
-        .collect()
-}
-
-/// When some records were created, or last changed, in any order.
-pub(super) fn instants<P: InAccount>(
-    tx: &mut Tx<P>,
-    ids: &[RecordId],
-    created: bool,
-) -> Result<Vec<(Timestamp, RecordId)>> {
-    let account = tx.account();
-    let columns = if created {
-        "created_at, id"
-    } else {
-        "updated_at, id"
-    };
-    let mut found = Vec::with_capacity(ids.len());
-    for some in ids.chunks(LOOKED_UP) {
-        let statement = each_of(tx.conn(), account, columns, some);
-        let rows: Vec<(Timestamp, RecordId)> =
-            on_each!(tx.conn(), c => statement.giving::<(BigInt, BigInt)>().load(c))?;
-        found.extend(rows);
-    }
-    Ok(found)
 }
 
 /// The first text that does not begin with a prefix: prefix search is a range, never LIKE.

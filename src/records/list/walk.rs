@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use super::density;
 use super::plan::{self, FEW, Guide, Plan};
-use super::scan::{self, Entry, Scan, Stretches};
+use super::recent;
+use super::scan::{Entry, Scan, Stretches};
 use super::{By, Column, Key, ListQuery, Part, Sort, Test};
 use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot, Timestamp};
 use crate::permissions::Reach;
 use crate::permissions::slots::Slots;
-use crate::records::{Desk, Record};
+use crate::records::{Desk, Record, rows};
 
 /// Records fetched at a time where values have to be tested: few at first, because most pages are full soon.
 const FIRST_BATCH: usize = 100;
 const BATCH: usize = 1_600;
+
+/// Records that [`Plan::Recent`] keeps.
+const FORCED: usize = 60;
 
 /// Entries in the order of names up to which a beginning of the name is put in another order.
 pub(super) const FOUND_LIMIT: usize = 4_000;
@@ -83,18 +87,44 @@ fn guide<'a, P: InAccount>(
     plan: Plan,
 ) -> Result<Guide<'a>> {
     let (of, now, maps) = (scan.map(), tx.now(), &tx.app().maps);
+    let mut drawn = |keep: usize| -> Result<_> {
+        Ok(Some(Arc::new(density::drawn(tx.conn(), of, now, keep)?)))
+    };
     let map = match plan {
         Plan::Adaptive if seen.len() > FEW => maps.of(of, now),
-        Plan::Mapped | Plan::MappedMerge => Some(Arc::new(density::drawn(tx.conn(), of, now)?)),
+        Plan::Mapped | Plan::MappedMerge => drawn(0)?,
+        Plan::Recent => drawn(FORCED)?,
         _ => None,
     };
     Ok(Guide { maps, of, map })
 }
 
+/// The next records that somebody sees.
+fn seen_by<P: InAccount>(
+    tx: &mut Tx<P>,
+    scan: &Scan,
+    seen: &Slots,
+    limit: usize,
+    plan: Plan,
+) -> Result<Vec<Record>> {
+    let guide = guide(tx, scan, seen, plan)?;
+    let (mut records, rest) = match (&guide.map, plan) {
+        (Some(map), Plan::Adaptive | Plan::Recent) => recent::page(tx, scan, seen, limit, map)?,
+        _ => (Vec::new(), Some(scan.clone())),
+    };
+    if let Some(rest) = rest {
+        // As many as a whole page has, so that there are few different statements.
+        let (mut found, _) = plan::next(tx.conn(), &rest, seen, limit, plan, &guide)?;
+        found.truncate(limit - records.len());
+        records.extend(fetched(tx, &found)?);
+    }
+    Ok(records)
+}
+
 /// The records of some entries, in their order.
 fn fetched<P: InAccount>(tx: &mut Tx<P>, entries: &[Entry]) -> Result<Vec<Record>> {
     let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
-    scan::records(tx, &ids)
+    rows::records(tx, &ids)
 }
 
 /// Where a walk ended.
@@ -174,10 +204,8 @@ pub(super) fn part<P: InAccount>(
         let scan = Scan::new(tx, desk, query, after, back);
         let records = match desk.reach() {
             Reach::Everything => scan.records(tx.conn(), limit)?,
-            _ => {
-                let (found, _) = entries(tx, desk, query, &scan, limit, plan)?;
-                fetched(tx, &found)?
-            }
+            Reach::Of(seen) => seen_by(tx, &scan, seen, limit, plan)?,
+            Reach::Nothing => Vec::new(),
         };
         return Ok(Part {
             records,
@@ -254,12 +282,12 @@ pub(super) fn found_at<P: InAccount>(
         return Ok(None);
     };
     let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
-    scan::instants(tx, &ids, query.sort.by == By::Created).map(Some)
+    rows::instants(tx, &ids, query.sort.by == By::Created).map(Some)
 }
 
-/// Records by their numbers, in that order.
+/// Records by their numbers, all of which are there, in that order.
 pub(super) fn by_number<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
-    scan::records(tx, ids)
+    rows::records(tx, ids)
 }
 
 /// How many records there are, up to `cap`, and whether the walk reached the end (or the cap).
