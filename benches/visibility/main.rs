@@ -1,10 +1,10 @@
 //! What a list costs for whoever asks: pages, counts and single checks of 12 kinds of member and 300 random ones, beside
 //! the lower bound (50 whole records by a range of the primary key) on the same connection in turn with them.
 //!
-//! `cargo bench --bench visibility -- --db sqlite|postgres --records 100k|1M|10M` (several sizes: `100k,1M`). On Postgres
-//! `--explain "middle,old department"` prints the plans of these kinds, and `--django python3` asks Django 5 for the same
-//! pages, through an interpreter that has the packages django and psycopg. Every page's ids are held against a brute-force
-//! filter. The figures to look at are the ratios, which hold when the machine's speed
+//! `cargo bench --bench visibility -- --db sqlite|postgres --records 100k|1M|10M` (several sizes: `100k,1M`).
+//! `--explain "middle,old department"` prints the plans of these kinds on Postgres, those of all statements on SQLite;
+//! `--django python3` asks Django 5 for the same pages on Postgres, through an interpreter that has the packages django and
+//! psycopg. Every page's ids are held against a brute-force filter, and no statement may read all records. The figures to look at are the ratios, which hold when the machine's speed
 //! drifts: the shortest of [`ROUNDS`] runs of a case, over the shortest of the bounds measured between them, because other
 //! programs can only make a run longer.
 
@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use company::{Company, DAY, Dice, ENVIRONMENT, Fact, NOW, PRIVATE, PUBLIC};
 use diesel::prelude::*;
+use explain::Plans;
 use figures::{Case, Outcome, least, report};
 use insight::access::{Can, Tx, UseRecords, Visit};
 use insight::config::Config;
@@ -84,7 +85,7 @@ fn main() -> Result<(), Failure> {
             "sqlite" => {
                 let folder = tempfile::tempdir()?;
                 let file = folder.path().join("insight.db").display().to_string();
-                measure(Target::Sqlite(file), size, records, &More::default())?
+                measure(Target::Sqlite(file), size, records, &more)?
             }
             _ => return Err("--db sqlite|postgres".into()),
         };
@@ -99,10 +100,10 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is done on Postgres besides measuring.
+/// What is done besides measuring.
 #[derive(Default)]
 struct More {
-    /// Labels of the kinds whose plans are printed.
+    /// Labels of the kinds whose plans are printed on Postgres.
     explain: Option<String>,
     /// The Python that has Django.
     django: Option<String>,
@@ -252,10 +253,16 @@ fn measure(target: Target, size: &str, records: usize, more: &More) -> Result<Ou
         started.elapsed().as_secs_f64() * 1e3,
         app.maps.size()
     );
+    let mut plans = Plans::default();
     for kind in &all {
         member(&app, &company, kind, &mut cases, &mut bounds)?;
+        let can = guard(&app, &company, kind.slot)?;
+        for ask in Ask::ALL {
+            can.read(|tx| plans.watch(tx, &company, kind, ask))?;
+        }
     }
-    if let Some(of) = &more.explain {
+    plans.report(&format!("{name} {size}"), more.explain.is_some());
+    if let (Some(of), Target::Postgres(_)) = (&more.explain, &target) {
         explain::explained(&app, &company, &all, of)?;
     }
     if let (Some(python), Target::Postgres(url)) = (&more.django, &target) {
