@@ -10,6 +10,8 @@
 //! thick the visible records lie *at this place of the list*, which says what the rest would cost. So a page of a
 //! department whose records are all old, of a member who sees hundreds of people without a record, or far down a list
 //! costs little more than the best plan.
+//!
+//! First pages by last update seldom come here: [`super::recent`] takes them from memory.
 
 use std::sync::Arc;
 
