@@ -103,6 +103,7 @@ enum Role {
 pub enum ConnectError {
     Connect(diesel::ConnectionError),
     Setup(diesel::result::Error),
+    Pool(diesel::r2d2::PoolError),
 }
 
 impl std::fmt::Display for ConnectError {
@@ -110,6 +111,7 @@ impl std::fmt::Display for ConnectError {
         match self {
             ConnectError::Connect(e) => e.fmt(f),
             ConnectError::Setup(e) => e.fmt(f),
+            ConnectError::Pool(e) => e.fmt(f),
         }
     }
 }
@@ -122,6 +124,12 @@ impl From<diesel::ConnectionError> for ConnectError {
 impl From<diesel::result::Error> for ConnectError {
     fn from(e: diesel::result::Error) -> Self {
         ConnectError::Setup(e)
+    }
+}
+
+impl From<diesel::r2d2::PoolError> for ConnectError {
+    fn from(e: diesel::r2d2::PoolError) -> Self {
+        ConnectError::Pool(e)
     }
 }
 
@@ -187,20 +195,22 @@ impl Db {
     pub fn open(target: Target, size: u32) -> Result<Db, ConnectError> {
         // One connection before the pools: a wrong URL fails at once and in words, and WAL is switched on alone.
         drop(target.connect(Role::Write)?);
+        // All connections are waited for: a process that ended while one was still being opened on another thread would
+        // take OpenSSL away from under it, and crash.
         let pool = |role, size| {
             Pool::builder()
                 .max_size(size)
                 .test_on_check_out(false)
                 .connection_timeout(Duration::from_secs(5))
-                .build_unchecked(Manager {
+                .build(Manager {
                     target: target.clone(),
                     role,
                 })
         };
         let (read, write) = match target {
-            Target::Sqlite(_) => (pool(Role::Read, size), pool(Role::Write, 1)),
+            Target::Sqlite(_) => (pool(Role::Read, size)?, pool(Role::Write, 1)?),
             Target::Postgres(_) => {
-                let both = pool(Role::Write, size);
+                let both = pool(Role::Write, size)?;
                 (both.clone(), both)
             }
         };

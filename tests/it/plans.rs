@@ -245,7 +245,11 @@ async fn every_plan_gives_the_pages_of_a_plain_filter(app: TestApp) {
                 let plans = if q < 8 { &PLANS[..] } else { &PLANS[..4] };
                 for (p, plan) in plans.iter().copied().enumerate() {
                     let what = format!("member {n}, query {q}, {plan:?}");
-                    let size = [3, 50, 400][(n + q + p) % 3];
+                    // Sevens end among records of one instant everywhere, also where a stretch of a map begins.
+                    let size = match (n, q) {
+                        (3, 0) => 7,
+                        _ => [3, 50, 400][(n + q + p) % 3],
+                    };
                     let pages = if size == 3 { 12 } else { usize::MAX };
                     check_pages(tx, &desk, query, plan, size, pages, &expected, &what)?;
                     let cap = [7, 10_000][(q + p) % 2];
