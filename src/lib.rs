@@ -56,8 +56,9 @@ pub mod subscribers;
 pub mod users;
 pub mod web;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 pub use error::{Error, Result};
 
@@ -136,5 +137,17 @@ impl Clock {
             }
             Clock::Set(micros) => micros.load(Ordering::SeqCst),
         })
+    }
+
+    /// Time since some instant, which goes on steadily when somebody sets the machine's clock.
+    pub fn steady(&self) -> time::Duration {
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Clock::System => {
+                let elapsed = BEGUN.get_or_init(Instant::now).elapsed();
+                elapsed.try_into().unwrap_or(time::Duration::MAX)
+            }
+            Clock::Set(micros) => time::Duration::microseconds(micros.load(Ordering::SeqCst)),
+        }
     }
 }

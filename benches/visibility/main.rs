@@ -4,7 +4,7 @@
 //! `cargo bench --bench visibility -- --db sqlite|postgres --records 100k|1M|10M` (several sizes: `100k,1M`).
 //! `--explain "middle,old department"` prints the plans of these kinds on Postgres, those of all statements on SQLite;
 //! `--django python3` asks Django 5 for the same pages on Postgres, through an interpreter that has the packages django and
-//! psycopg. Every page's ids are held against a brute-force filter, and no statement may read all records. The figures to look at are the ratios, which hold when the machine's speed
+//! psycopg. Every page's ids are held against a brute-force filter; it says how often all records were read. The figures to look at are the ratios, which hold when the machine's speed
 //! drifts: the shortest of [`ROUNDS`] runs of a case, over the shortest of the bounds measured between them, because other
 //! programs can only make a run longer.
 

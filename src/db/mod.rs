@@ -103,7 +103,6 @@ enum Role {
 pub enum ConnectError {
     Connect(diesel::ConnectionError),
     Setup(diesel::result::Error),
-    Pool(diesel::r2d2::PoolError),
 }
 
 impl std::fmt::Display for ConnectError {
@@ -111,7 +110,6 @@ impl std::fmt::Display for ConnectError {
         match self {
             ConnectError::Connect(e) => e.fmt(f),
             ConnectError::Setup(e) => e.fmt(f),
-            ConnectError::Pool(e) => e.fmt(f),
         }
     }
 }
@@ -124,12 +122,6 @@ impl From<diesel::ConnectionError> for ConnectError {
 impl From<diesel::result::Error> for ConnectError {
     fn from(e: diesel::result::Error) -> Self {
         ConnectError::Setup(e)
-    }
-}
-
-impl From<diesel::r2d2::PoolError> for ConnectError {
-    fn from(e: diesel::r2d2::PoolError) -> Self {
-        ConnectError::Pool(e)
     }
 }
 
@@ -196,21 +188,25 @@ impl Db {
         // One connection before the pools: a wrong URL fails at once and in words, and WAL is switched on alone.
         drop(target.connect(Role::Write)?);
         // All connections are waited for: a process that ended while one was still being opened on another thread would
-        // take OpenSSL away from under it, and crash.
+        // take OpenSSL away from under it, and crash. Where there is no room for all, the pool fills when there is.
         let pool = |role, size| {
-            Pool::builder()
-                .max_size(size)
-                .test_on_check_out(false)
-                .connection_timeout(Duration::from_secs(5))
-                .build(Manager {
-                    target: target.clone(),
-                    role,
-                })
+            let builder = || {
+                Pool::builder()
+                    .max_size(size)
+                    .test_on_check_out(false)
+                    .connection_timeout(Duration::from_secs(5))
+            };
+            let manager = || Manager {
+                target: target.clone(),
+                role,
+            };
+            let full = builder().build(manager());
+            full.unwrap_or_else(|_| builder().build_unchecked(manager()))
         };
         let (read, write) = match target {
-            Target::Sqlite(_) => (pool(Role::Read, size)?, pool(Role::Write, 1)?),
+            Target::Sqlite(_) => (pool(Role::Read, size), pool(Role::Write, 1)),
             Target::Postgres(_) => {
-                let both = pool(Role::Write, size)?;
+                let both = pool(Role::Write, size);
                 (both.clone(), both)
             }
         };

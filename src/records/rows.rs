@@ -44,7 +44,8 @@ fn each_of(conn: &Conn, account: AccountId, columns: &str, ids: &[RecordId]) -> 
         .sql("records WHERE account_id = ")
         .big(account.0)
         .sql(" AND id = listed.number");
-    // One look-up for each, however many there are.
+    // One look-up for each, however many there are: SQLite joins in the order in which CROSS JOIN names the tables, Postgres
+    // cannot get around a limit.
     match conn {
         Conn::Pg(_) => each
             .sql("LATERAL (SELECT * FROM ")
@@ -55,7 +56,7 @@ fn each_of(conn: &Conn, account: AccountId, columns: &str, ids: &[RecordId]) -> 
 }
 
 /// Those of the records with these numbers that there are.
-pub(super) fn by_number<P: InAccount>(
+pub(super) fn found<P: InAccount>(
     tx: &mut Tx<P>,
     ids: &[RecordId],
 ) -> Result<HashMap<RecordId, Record>> {
@@ -72,7 +73,7 @@ pub(super) fn by_number<P: InAccount>(
 
 /// Whole records, in the order of their numbers here. All of them are there.
 pub(super) fn records<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
-    let mut found = by_number(tx, ids)?;
+    let mut found = found(tx, ids)?;
     ids.iter()
         .map(|id| {
             found

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
+use insight::App;
 use insight::access::{Can, Environment, Proof, Tx, UseRecords, Visit};
 use insight::db::types::{RecordId, RoleId, Slot};
 use insight::db::{Conn, Target};
@@ -21,6 +22,8 @@ use crate::on_both;
 on_both!(
     every_plan_gives_the_pages_of_a_plain_filter,
     a_map_hides_nothing_that_came_after_it,
+    a_map_with_few_records_hides_nothing_either,
+    a_search_stops_after_so_many_records_and_goes_on,
     no_list_reads_all_records,
 );
 
@@ -330,14 +333,23 @@ fn check_lists(app: &TestApp, people: &[Person], what: &str) {
 }
 
 async fn a_map_hides_nothing_that_came_after_it(app: TestApp) {
-    let people = company(&app, 3_000).await;
-    let draw = || list::density::run_due(&app.context().app, &|| false).expect("draws");
-    check_lists(&app, &people, "without a map");
+    write_after_maps(&app, &|app| list::density::run_due(app, &|| false)).await;
+}
+
+async fn a_map_with_few_records_hides_nothing_either(app: TestApp) {
+    write_after_maps(&app, &|app| list::density::run_keeping(app, 90, &|| false)).await;
+}
+
+async fn write_after_maps(app: &TestApp, draw: &dyn Fn(&App) -> insight::Result<()>) {
+    let people = company(app, 3_000).await;
+    let draw = || draw(&app.context().app).expect("draws");
+    check_lists(app, &people, "without a map");
     assert_eq!(app.context().app.maps.size(), 0);
     draw();
     assert!(app.context().app.maps.size() > 0, "nobody asked for a map");
-    check_lists(&app, &people, "with a map");
-    // The last member of the south, who had none: records of others, the oldest among them, go over; some are made.
+    check_lists(app, &people, "with a map");
+    // The last member of the south, who had none: records of others, the oldest among them, go over; one is made for
+    // somebody of the north.
     let change = |now: i64| {
         app.sql(&format!(
             "UPDATE records SET owner_slot = 37, assigned_slot = 37, updated_at = {now} + id % 3 WHERE id % 97 = 5"
@@ -347,27 +359,64 @@ async fn a_map_hides_nothing_that_came_after_it(app: TestApp) {
             "UPDATE records SET name = 'Anna changed', sort_name = 'anna changed', updated_at = {now} WHERE id % 89 = 7"
         ))
         .expect("renames");
+        app.sql(&format!(
+            "INSERT INTO records (account_id, environment, object, name, sort_name, creator_slot, assigned_slot, \
+               owner_slot, created_at, updated_at, version, data) \
+             SELECT account_id, environment, object, 'Anna made', 'anna made', 37, 4, 4, {now}, {now}, 1, data \
+             FROM records ORDER BY id LIMIT 1"
+        ))
+        .expect("makes");
     };
     app.sql("DELETE FROM records WHERE creator_slot = 37 OR owner_slot = 37")
         .expect("deletes");
     draw();
-    change(app.context().app.clock.now().0);
-    check_lists(&app, &people, "after changes");
+    // By a transaction that began five minutes before the map was made, and ended after it.
+    change(app.context().app.clock.now().0 - 5 * 60_000_000);
+    check_lists(app, &people, "after changes");
     app.forward(Duration::from_secs(3 * 3600));
-    check_lists(&app, &people, "with an old map");
+    check_lists(app, &people, "with an old map");
     draw();
-    check_lists(&app, &people, "with a map that was lengthened");
+    check_lists(app, &people, "with a map that was lengthened");
     // More than are asked for one after the other: most of those of the north, which are the newest.
     app.sql("DELETE FROM records WHERE updated_at > 1600000000000000 + 10 * 259200000000 AND updated_at < 1700000000000000")
         .expect("deletes");
-    check_lists(&app, &people, "with a map whose newest records are gone");
+    check_lists(app, &people, "with a map whose newest records are gone");
     app.sql("DELETE FROM records WHERE id % 2 = 0")
         .expect("deletes");
     change(app.context().app.clock.now().0);
     app.forward(Duration::from_secs(30 * 3600));
-    check_lists(&app, &people, "with a map of yesterday");
+    check_lists(app, &people, "with a map of yesterday");
     draw();
-    check_lists(&app, &people, "with a new map");
+    check_lists(app, &people, "with a new map");
+}
+
+async fn a_search_stops_after_so_many_records_and_goes_on(app: TestApp) {
+    let people = company(&app, 20_400).await;
+    let can = desk_of(&app, &people[0]);
+    can.read(|tx| {
+        let desk = open(tx)?;
+        let of = desk
+            .fields()
+            .get("company")
+            .cloned()
+            .expect("a field of leads");
+        let query = ListQuery {
+            filters: vec![Filter {
+                column: Column::Field(of),
+                test: Test::Contains("is nowhere".into()),
+            }],
+            ..ListQuery::default()
+        };
+        let first = list::part(tx, &desk, &query, None, false, 50)?;
+        assert!(first.records.is_empty());
+        let at = first.stopped.expect("more than one page looks at");
+        let rest = list::part(tx, &desk, &query, Some(&at), false, 50)?;
+        assert!(rest.records.is_empty() && rest.stopped.is_none());
+        let count = list::count(tx, &desk, &query, 10_000)?;
+        assert_eq!((count.number, count.more), (0, true));
+        Ok(())
+    })
+    .expect("reads");
 }
 
 /// All of a list comes, each record once.

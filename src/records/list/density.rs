@@ -1,14 +1,15 @@
 //! Where in time each member's records lie: a map per account, environment and object, kept in memory, that lets a list
-//! pass over stretches in which nobody whom the reader sees has a record.
+//! pass over stretches in which nobody whom the reader sees has a record. With it are kept the newest records
+//! ([`super::recent`]).
 //!
-//! The map only ever says where there is *nothing*, and what it says stays true without being told of any change:
+//! What the map is used for is where there is *nothing*, and what it says stays true without being told of any change:
 //! every write of a record moves it to the instant of the write, so a stretch of the past loses records and never gains
 //! one. What was written after the map was made lies after the instant at which it ends, where everything is looked at. A
 //! transaction writes down the instant at which it began; [`SETTLED`] after that instant it has ended, because none that
 //! took longer than [`crate::access::LONGEST`] is committed, and clocks of several servers differ by less than the rest.
 //!
 //! A transaction that began before a map was finished may see a record where the map has seen it leave. It does without
-//! that map, and so does everybody after the clock was set back.
+//! that map, and so does everybody after the clock was set back: also when it has come to the same hour again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, watch};
 
 use super::recent::{KEPT, Known, Recent};
 use super::scan::{Place, Scan, Stretches};
+use crate::access::LONGEST;
 use crate::db::Conn;
 use crate::db::statement::Pieces;
 use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
@@ -94,6 +96,8 @@ pub struct Density {
     made: Timestamp,
     /// When its last part was made.
     finished: Timestamp,
+    /// The same by [`crate::Clock::steady`].
+    steady: time::Duration,
     until: Timestamp,
     /// The oldest first; none without a record.
     stretches: Vec<Arc<Stretch>>,
@@ -150,6 +154,7 @@ impl Density {
         Density {
             made: now,
             finished: now,
+            steady: time::Duration::ZERO,
             until: Timestamp(i64::MIN),
             stretches: Vec::new(),
             people: People::default(),
@@ -157,6 +162,12 @@ impl Density {
             held: Vec::new(),
             recent: Recent::default(),
         }
+    }
+
+    /// True when somebody has set the clock back since: then `now`, at which a transaction began, says nothing about what
+    /// the map knows of it. `steady` is what the other clock shows; no transaction takes longer than the slack.
+    fn set_back(&self, now: Timestamp, steady: time::Duration) -> bool {
+        steady - self.steady > now - self.finished + LONGEST
     }
 
     /// The newest records that it knows.
@@ -362,17 +373,22 @@ fn draw(
     mut read: impl FnMut(&mut dyn FnMut(&mut Conn) -> Result<()>) -> Result<()>,
 ) -> Result<Option<Density>> {
     let until = now - SETTLED;
+    let mut kept = &Recent::default();
     let mut map = match before {
-        Some(before) if before.finished <= now && now - before.made < RENEW => Density {
-            made: before.made,
-            finished: now,
-            until: before.until,
-            stretches: before.stretches.clone(),
-            people: before.people.clone(),
-            entries: before.entries,
-            held: before.held.clone(),
-            recent: before.recent.clone(),
-        },
+        Some(before) if now - before.made < RENEW => {
+            kept = &before.recent;
+            Density {
+                made: before.made,
+                finished: now,
+                steady: before.steady,
+                until: before.until,
+                stretches: before.stretches.clone(),
+                people: before.people.clone(),
+                entries: before.entries,
+                held: before.held.clone(),
+                recent: Recent::default(),
+            }
+        }
         _ => Density::new(now),
     };
     let mut oldest = None;
@@ -415,7 +431,7 @@ fn draw(
         newer = of.newest(conn, map.until, until, keep)?;
         Ok(())
     })?;
-    map.recent = map.recent.lengthened(newer, keep);
+    map.recent = kept.lengthened(newer, keep);
     map.until = map.until.max(until);
     Ok(Some(map))
 }
@@ -443,12 +459,18 @@ struct Kept {
 impl Maps {
     /// The map of a list for a transaction that began at `now`, when there is one. One that has grown old is used on and
     /// lengthened meanwhile.
-    pub(super) fn of(&self, of: Of, now: Timestamp) -> Option<Arc<Density>> {
+    pub(super) fn of(
+        &self,
+        of: Of,
+        now: Timestamp,
+        steady: time::Duration,
+    ) -> Option<Arc<Density>> {
         let map = self.kept(of)?;
-        if now - map.until > LENGTHEN || map.finished - now > SETTLED {
+        let set_back = map.set_back(now, steady);
+        if set_back || now - map.until > LENGTHEN || map.finished - now > SETTLED {
             self.want(of);
         }
-        (map.finished <= now).then_some(map)
+        (map.finished <= now && !set_back).then_some(map)
     }
 
     fn kept(&self, of: Of) -> Option<Arc<Density>> {
@@ -503,17 +525,28 @@ impl Maps {
 
 /// Makes the maps that were asked for, one after the other.
 pub fn run_due(app: &App, stop: &dyn Fn() -> bool) -> Result<()> {
+    run_keeping(app, KEPT, stop)
+}
+
+/// The same with the newest `keep` records of each list, for tests.
+pub fn run_keeping(app: &App, keep: usize, stop: &dyn Fn() -> bool) -> Result<()> {
     while let Some(of) = app.maps.next() {
+        let (now, steady) = (app.clock.now(), app.clock.steady());
         let before = app.maps.kept(of);
-        let drawn = draw(of, before.as_deref(), app.clock.now(), KEPT, stop, |f| {
+        let before = before.filter(|map| map.finished <= now && !map.set_back(now, steady));
+        let drawn = draw(of, before.as_deref(), now, keep, stop, |f| {
             app.system_read(|tx| f(tx.conn()))
         });
         app.maps.done(of);
         let Some(map) = drawn? else {
             return Ok(());
         };
-        let finished = app.clock.now();
-        app.maps.keep(of, Density { finished, ..map });
+        let map = Density {
+            finished: app.clock.now(),
+            steady: app.clock.steady(),
+            ..map
+        };
+        app.maps.keep(of, map);
     }
     Ok(())
 }
@@ -557,7 +590,12 @@ mod tests {
                 ..Density::new(made)
             },
         );
-        assert!(maps.of(of, Timestamp(2_999_999)).is_none());
-        assert!(maps.of(of, finished).is_some());
+        let steady = time::Duration::ZERO;
+        assert!(maps.of(of, Timestamp(2_999_999), steady).is_none());
+        assert!(maps.of(of, finished, steady).is_some());
+        // An hour later by the other clock, and it is the same time again.
+        let hour = time::Duration::hours(1);
+        assert!(maps.of(of, finished, hour).is_none());
+        assert!(maps.of(of, finished + hour, hour).is_some());
     }
 }

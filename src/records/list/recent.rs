@@ -23,7 +23,7 @@ pub(super) const KEPT: usize = 65_536;
 /// if those are more, and at most. Where there are more to look at, the map's plans do better.
 const NEWER: std::ops::RangeInclusive<usize> = 256..=4_096;
 
-/// Rows fetched at a time of which so many had left their instants that the map's plans go on.
+/// Records that have left their instants after which the map's plans go on.
 const LEFT: usize = 800;
 
 /// A record as it was when the map was made.
@@ -70,9 +70,10 @@ impl Recent {
             };
         }
         let moved: HashSet<RecordId> = known.iter().map(|known| known.id).collect();
-        known.extend(self.known.iter().filter(|known| !moved.contains(&known.id)));
-        let whole = self.whole && known.len() <= keep;
-        known.truncate(keep);
+        let mut older = self.known.iter().filter(|known| !moved.contains(&known.id));
+        known.extend(older.by_ref().take(keep - known.len()));
+        known.shrink_to_fit();
+        let whole = self.whole && older.next().is_none();
         Recent { known, whole }
     }
 
@@ -148,13 +149,13 @@ pub(super) fn page<P: InAccount>(
     }
     let mut known = recent.seen(after, seen);
     let mut records = Vec::with_capacity(limit);
-    let mut size = limit;
+    let mut wanted = limit - newer.len();
+    let (mut left, mut more) = (0, 1);
     loop {
-        let wanted = size - newer.len();
         let chosen: Vec<&Known> = known.by_ref().take(wanted).collect();
         let kept = chosen.iter().map(|known| known.id);
         let ids: Vec<RecordId> = newer.iter().copied().chain(kept).collect();
-        let mut found = rows::by_number(tx, &ids)?;
+        let mut found = rows::found(tx, &ids)?;
         for id in newer.drain(..) {
             let record = found.remove(&id);
             records.push(
@@ -163,6 +164,7 @@ pub(super) fn page<P: InAccount>(
                 })?,
             );
         }
+        let before = records.len();
         records.extend(chosen.iter().filter_map(|known| {
             let record = found.remove(&known.id)?;
             let (creator, owner) = (record.people.creator, record.people.owner());
@@ -177,11 +179,16 @@ pub(super) fn page<P: InAccount>(
             Some(last) if chosen.len() == wanted => last,
             _ => return Ok((records, recent.rest(scan))),
         };
-        if size >= LEFT {
+        left += chosen.len() - (records.len() - before);
+        if left >= LEFT {
             let rest = scan.behind(Place::Updated(last.at), last.id);
             return Ok((records, Some(rest)));
         }
-        size *= 4;
+        // Where some have left, more may have.
+        more *= 4;
+        wanted = (limit - records.len())
+            .saturating_mul(more)
+            .min(limit.max(LEFT));
     }
 }
 

@@ -87,11 +87,12 @@ fn guide<'a, P: InAccount>(
     plan: Plan,
 ) -> Result<Guide<'a>> {
     let (of, now, maps) = (scan.map(), tx.now(), &tx.app().maps);
+    let steady = tx.app().clock.steady();
     let mut drawn = |keep: usize| -> Result<_> {
         Ok(Some(Arc::new(density::drawn(tx.conn(), of, now, keep)?)))
     };
     let map = match plan {
-        Plan::Adaptive if seen.len() > FEW => maps.of(of, now),
+        Plan::Adaptive if seen.len() > FEW => maps.of(of, now, steady),
         Plan::Mapped | Plan::MappedMerge => drawn(0)?,
         Plan::Recent => drawn(FORCED)?,
         _ => None,
@@ -283,11 +284,6 @@ pub(super) fn found_at<P: InAccount>(
     };
     let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
     rows::instants(tx, &ids, query.sort.by == By::Created).map(Some)
-}
-
-/// Records by their numbers, all of which are there, in that order.
-pub(super) fn by_number<P: InAccount>(tx: &mut Tx<P>, ids: &[RecordId]) -> Result<Vec<Record>> {
-    rows::records(tx, ids)
 }
 
 /// How many records there are, up to `cap`, and whether the walk reached the end (or the cap).
