@@ -11,7 +11,7 @@
 //! department whose records are all old, of a member who sees hundreds of people without a record, or far down a list
 //! costs little more than the best plan.
 //!
-//! First pages by last update seldom come here: [`super::recent`] takes them from memory.
+//! First pages by last update seldom come here: `recent.rs` takes them from memory.
 
 use std::sync::Arc;
 
