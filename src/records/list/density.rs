@@ -1,6 +1,5 @@
 //! Where in time each member's records lie: a map per account, environment and object, kept in memory, that lets a list
-//! pass over stretches in which nobody whom the reader sees has a record. With it are kept the newest records
-//! (`recent.rs`).
+//! pass over stretches in which nobody whom the reader sees has a record. With it: the newest records (`recent.rs`).
 //!
 //! What the map is used for is where there is *nothing*, and what it says stays true without being told of any change:
 //! every write of a record moves it to the instant of the write, so a stretch of the past loses records and never gains
