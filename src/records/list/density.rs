@@ -361,8 +361,8 @@ impl Of {
     }
 }
 
-/// Makes a map, or lengthens one, up to [`SETTLED`] before `now`, with the newest `keep` records. `read` opens a transaction for each query: a map that
-/// was put together of several instants is as true as any. Nothing when `stop` says so before it is done.
+/// Makes or lengthens a map up to [`SETTLED`] before `now`, with the newest `keep` records; nothing when `stop` ends it.
+/// `read` opens a transaction for each query: a map that was put together of several instants is as true as any.
 fn draw(
     of: Of,
     before: Option<&Density>,
