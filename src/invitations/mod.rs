@@ -12,6 +12,7 @@ pub mod register_pages;
 pub mod reminders;
 pub mod row_pages;
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 pub use list::{Section, section};
@@ -189,6 +190,8 @@ pub enum Outcome {
     DayFull,
     /// Every seat is used.
     NoSeat,
+    /// Its role or profile was deleted since the form was opened.
+    Gone,
 }
 
 /// Invites one address into the account; all or nothing.
@@ -210,6 +213,9 @@ pub fn invite(
         .optional()?;
     if let Some(name) = member {
         return Ok(Outcome::Member { name });
+    }
+    if !there_are(tx, account, grants)? {
+        return Ok(Outcome::Gone);
     }
     let full = day_is_full(tx, account)?;
     let no_seat = !billing::seats::load(tx, account)?.one_free();
@@ -257,6 +263,24 @@ pub fn invite_as(
         roles: grants.roles.sentence(),
     };
     audit::record(tx, account, &event)
+}
+
+/// Whether the account still has the profile and the role. Whoever deletes one holds the lock of the account.
+fn there_are<P: Proof>(tx: &mut Tx<P>, account: AccountId, grants: Grants) -> Result<bool> {
+    let mut there = true;
+    if let Some(profile) = grants.profile {
+        let row = profiles::table
+            .filter(profiles::account_id.eq(account))
+            .filter(profiles::id.eq(profile));
+        there &= diesel::select(exists(row)).get_result::<bool>(tx.conn())?;
+    }
+    if let Some(role) = grants.role {
+        let row = roles::table
+            .filter(roles::account_id.eq(account))
+            .filter(roles::id.eq(role));
+        there &= diesel::select(exists(row)).get_result::<bool>(tx.conn())?;
+    }
+    Ok(there)
 }
 
 /// Whether the account has invited [`A_DAY`] addresses in 24 hours. Looks at that many rows, however many there are.

@@ -186,6 +186,9 @@ pub fn send(can: Can<ManageMembers>, request: &Request) -> Result<Answer> {
                     let seats = can.read(|tx| billing::seats::load(tx, tx.account()))?;
                     Said::NoSeat(seats.sentence())
                 }
+                Ok(Outcome::Gone) => Said::NotNow(
+                    "Not sent: its role or profile was deleted meanwhile. Invite this address with another one.".into(),
+                ),
                 Ok(Outcome::DayFull) => Said::NotNow(format!(
                     "Not sent: this account has sent {} invitations in 24 hours. Invite this address tomorrow.",
                     crate::web::paging::thousands(A_DAY)

@@ -1,9 +1,16 @@
 //! The form **Invite a new member** and what became of each address (SPEC 3.2).
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use insight::access::{Can, ManageMembers, PlatformRoles, Visit};
+use insight::accounts::Grants;
+use insight::credentials::email::Email;
+use insight::db::types::{ProfileId, RoleId};
+use insight::invitations::{Outcome, invite as invite_one};
+
 use crate::app::TestApp;
-use crate::app::people::Role;
+use crate::app::people::{Level as Session, Role};
 use crate::app::steps::{
     INSIGHT_USERS, assert_newest, audit_sentences, confirm_with_code, everything, invite,
 };
@@ -26,6 +33,7 @@ on_both!(
     making_an_administrator_needs_a_fresh_code,
     only_what_the_form_offers_can_be_granted,
     an_answer_does_not_tell_who_has_a_sign_in_elsewhere,
+    a_role_that_was_deleted_since_the_form_was_read_is_not_granted,
 );
 
 async fn each_address_gets_an_invitation_and_a_line_of_its_own(app: TestApp) {
@@ -275,4 +283,37 @@ async fn an_answer_does_not_tell_who_has_a_sign_in_elsewhere(app: TestApp) {
             .replace(name, "NAME")
     };
     assert_eq!(letter("known"), letter("fresh"));
+}
+
+async fn a_role_that_was_deleted_since_the_form_was_read_is_not_granted(app: TestApp) {
+    let erika = app.admin("erika").await;
+    let profile = app.number(&format!(
+        "SELECT id FROM profiles WHERE account_id = {}",
+        erika.account()
+    ));
+    let token = app
+        .context()
+        .session(erika.user(), erika.account(), Session::Full);
+    let address = "127.0.0.1".into();
+    let visit = Visit::open(&app.context().app, Some(token.hash()), address, None);
+    let can = Can::<ManageMembers>::decide(Rc::new(visit.expect("is signed in"))).expect("may");
+    let before = everything(&app);
+    let roles = PlatformRoles {
+        viewer: true,
+        technician: false,
+        admin: false,
+    };
+    for (profile, role) in [(profile, Some(999_999)), (999_999, None)] {
+        let grants = Grants {
+            roles,
+            profile: Some(ProfileId(profile)),
+            role: role.map(RoleId),
+        };
+        let email = Email::parse("a@x.example").expect("an address");
+        let outcome = can
+            .write(|tx| invite_one(tx, &email, None, grants))
+            .expect("is answered");
+        assert!(matches!(outcome, Outcome::Gone));
+    }
+    assert_eq!(everything(&app), before);
 }

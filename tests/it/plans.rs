@@ -583,7 +583,7 @@ pub fn explained(conn: &mut Conn, statement: &str) -> Vec<String> {
 }
 
 /// All that an account has, or has in one environment: no range to speak of where there is much.
-fn reads_account(step: &str, table: &str) -> bool {
+pub fn reads_account(step: &str, table: &str) -> bool {
     let all = ["(account_id=?)", "(account_id=? AND environment=?)"];
     step.starts_with(&format!("SEARCH {table}")) && all.iter().any(|all| step.ends_with(all))
 }
