@@ -77,8 +77,8 @@ impl FieldSet {
         }
     }
 
-    /// What a layout shows of them. The name is always there and always required: without it no record could be told
-    /// from another.
+    /// What a layout shows of them. The name is always there, always required and never read-only: without it no record
+    /// could be told from another.
     pub(super) fn of_layout(layout: &LayoutFact, all: &FieldSet) -> FieldSet {
         let mut fields: Vec<Shown> = layout
             .fields
@@ -88,7 +88,7 @@ impl FieldSet {
                 Some(Shown {
                     field: known.field.clone(),
                     section: on.section.clone(),
-                    read_only: on.read_only,
+                    read_only: on.read_only && !known.field.is_name(),
                     required: on.required || known.field.is_name(),
                 })
             })

@@ -2,6 +2,7 @@
 //! nothing.
 
 use diesel::prelude::*;
+use unicode_normalization::UnicodeNormalization;
 
 use super::draft::Draft;
 use super::history::{self, Change};
@@ -22,9 +23,11 @@ pub enum Saved {
     Stale(Box<Record>),
 }
 
-/// The name as lists are sorted by and prefixes are looked up.
+/// The name as lists are sorted by and prefixes are looked up; other texts are searched for in the same form.
 pub fn sort_name(name: &str) -> String {
-    name.to_lowercase()
+    // What is typed may be composed otherwise than what is kept.
+    let composed: String = name.nfc().collect();
+    composed.to_lowercase()
 }
 
 /// Makes a record, which its creator may assign to any member. Check [`Draft::problems`] first, in the same transaction.

@@ -52,18 +52,23 @@ impl Draft {
         let mut new_links = Vec::new();
         for field in desk.fields() {
             let old = before.map_or("", |record| record.value(field));
-            let value = self.get(field).unwrap_or(old);
+            let put_in = self.get(field);
+            let value = put_in.unwrap_or(old);
+            let link = matches!(field.field().kind, Kind::Link(_));
+            // One that is left as it was may lead out of sight, or nowhere: asking for it would tell which.
+            let left = link && put_in.is_none() && before.is_some();
             // A read-only field is somebody else's to fill.
-            if field.required() && !field.read_only() && value.is_empty() {
+            if field.required() && !field.read_only() && value.is_empty() && !left {
                 problems.push((
                     field.key().to_owned(),
                     format!("{} is required.", field.label()),
                 ));
             }
             if let Kind::Link(object) = field.field().kind
-                && value != old
+                && let Some(value) = put_in
                 && let Ok(id) = value.parse()
             {
+                // Also the number that stands there: it may lead out of sight, and must not be guessed.
                 new_links.push((field, object, id, value.to_owned()));
             }
         }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use crate::access::{Environment, InAccount, Tx};
-use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
+use crate::db::types::{RecordId, Slot, Timestamp};
 use crate::permissions::slots::Slots;
 use crate::permissions::{
     self, Action, FieldSet, Level, Object, People, Reach, Rights, Rules, Shown, Verdict,
@@ -270,14 +270,27 @@ pub(crate) fn record((id, people, times, texts): Row) -> Result<Record> {
 /// A record by its number. One of another account, environment or object, and one out of sight, does not exist.
 pub fn find<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, id: RecordId) -> Result<Record> {
     let account = tx.account();
-    let row = row(tx, account, desk, id)?.ok_or(Error::NotFound)?;
-    let (creator, assigned) = row.1;
-    // Before anything else is done with it: what is out of sight costs what does not exist costs.
-    if desk.reach.admits(People { creator, assigned }) {
-        record(row)
-    } else {
-        Err(Error::NotFound)
+    let one = || {
+        records::table
+            .filter(records::account_id.eq(account))
+            .filter(records::id.eq(id))
+            .filter(records::environment.eq(environment_number(desk.environment)))
+            .filter(records::object.eq(desk.object.number()))
+    };
+    let seen = |(creator, assigned)| desk.reach.admits(People { creator, assigned });
+    if !matches!(desk.reach, Reach::Everything) {
+        // Long texts are fetched only for who sees them: what is out of sight costs what does not exist costs.
+        let people: Option<(Slot, Option<Slot>)> = one()
+            .select((records::creator_slot, records::assigned_slot))
+            .first(tx.conn())
+            .optional()?;
+        people
+            .filter(|people| seen(*people))
+            .ok_or(Error::NotFound)?;
     }
+    let row: Option<Row> = one().select(COLUMNS).first(tx.conn()).optional()?;
+    // Somebody may have assigned it elsewhere since.
+    record(row.filter(|row| seen(row.1)).ok_or(Error::NotFound)?)
 }
 
 /// A record to do something with: hidden ones do not exist, others are refused when the member may not.
@@ -293,22 +306,6 @@ pub fn find_for<P: InAccount>(
     } else {
         Err(refused(desk.object))
     }
-}
-
-fn row<P: InAccount>(
-    tx: &mut Tx<P>,
-    account: AccountId,
-    desk: &Desk,
-    id: RecordId,
-) -> Result<Option<Row>> {
-    Ok(records::table
-        .filter(records::account_id.eq(account))
-        .filter(records::id.eq(id))
-        .filter(records::environment.eq(environment_number(desk.environment)))
-        .filter(records::object.eq(desk.object.number()))
-        .select(COLUMNS)
-        .first(tx.conn())
-        .optional()?)
 }
 
 /// A record found by its number alone.

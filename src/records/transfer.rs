@@ -62,6 +62,14 @@ pub fn start(tx: &mut Tx<ManageMembers>, from: Slot, to: Slot) -> Result<()> {
         .filter(record_transfers::finished_at.is_null())
         .set(record_transfers::to_slot.eq(to))
         .execute(tx.conn())?;
+    // Somebody who came back keeps what had not left them yet.
+    diesel::update(record_transfers::table)
+        .filter(record_transfers::account_id.eq(account))
+        .filter(record_transfers::from_slot.eq(to))
+        .filter(record_transfers::to_slot.eq(to))
+        .filter(record_transfers::finished_at.is_null())
+        .set(record_transfers::finished_at.eq(Some(now)))
+        .execute(tx.conn())?;
     let over = hand_over(tx, account, from, to, me)? < BATCH;
     diesel::insert_into(record_transfers::table)
         .values((

@@ -43,10 +43,11 @@ pub async fn bob(app: &TestApp) -> Person {
 
 /// Sends a file the way a browser does.
 pub async fn send(person: &Person, file: &[u8]) -> Page {
-    send_with(person, &person.form_token(), file).await
+    send_to(person, LEADS, &person.form_token(), file).await
 }
 
-async fn send_with(person: &Person, token: &str, file: &[u8]) -> Page {
+/// The same to any list, with any token.
+pub async fn send_to(person: &Person, list: &str, token: &str, file: &[u8]) -> Page {
     let mut body = format!(
         "--border\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n--border\r\n\
          Content-Disposition: form-data; name=\"file\"; filename=\"leads.csv\"\r\nContent-Type: text/csv\r\n\r\n"
@@ -54,7 +55,7 @@ async fn send_with(person: &Person, token: &str, file: &[u8]) -> Page {
     .into_bytes();
     body.extend_from_slice(file);
     body.extend_from_slice(b"\r\n--border--\r\n");
-    let path = format!("{LEADS}/import");
+    let path = format!("{list}/import");
     let request = person
         .request(Method::POST, &path)
         .header("Sec-Fetch-Site", "same-origin")
@@ -357,7 +358,7 @@ async fn a_file_that_is_none_is_refused_in_words(app: TestApp) {
         .header("Content-Type", "application/json")
         .body("{}");
     bob.send(json, LEADS).await.expect_status(415);
-    send_with(&bob, "wrong", b"Name\nA\n")
+    send_to(&bob, LEADS, "wrong", b"Name\nA\n")
         .await
         .expect_status(403);
     assert_eq!(
@@ -409,7 +410,7 @@ async fn only_who_may_write_may_send_a_file(app: TestApp) {
     let eve = app.member("eve", &[]).await;
     send(&eve, b"Name\nA\n").await.expect_status(403);
     let nobody = app.visitor();
-    send_with(&nobody, "x", b"Name\nA\n")
+    send_to(&nobody, LEADS, "x", b"Name\nA\n")
         .await
         .expect_status(303);
     assert_eq!(

@@ -28,6 +28,7 @@ mod custom_fields;
 mod decisions;
 mod export;
 mod first_start;
+mod guesses;
 mod harness;
 mod history;
 mod http;

@@ -298,7 +298,7 @@ fn check_pages(
         let mut after: Option<Key> = None;
         for _ in 0..pages.min(wanted.len() / size + 2) {
             let part = list::part_by(tx, desk, query, after.as_ref(), back, size, plan)?;
-            assert!(part.stopped.is_none() && !part.cut, "{what}");
+            assert!(part.stopped.is_none() && part.cut.is_none(), "{what}");
             let more = part.records.len() == size;
             after = part.records.last().map(|record| list::key(query, record));
             found.extend(part.records.iter().map(|record| record.id));

@@ -23,6 +23,7 @@ on_both!(
     many_records_follow_in_the_background,
     what_is_on_its_way_follows_the_next_removal,
     only_an_active_member_of_the_account_gets_records,
+    who_came_back_keeps_what_had_not_left,
     the_records_of_others_are_not_read,
 );
 
@@ -165,6 +166,34 @@ async fn only_an_active_member_of_the_account_gets_records(app: TestApp) {
         assert_eq!(page.errors(), [why], "{typed}");
     }
     assert_eq!(everything(&app), before);
+}
+
+async fn who_came_back_keeps_what_had_not_left(app: TestApp) {
+    let erika = app.admin("erika").await;
+    let sam = app.member("sam", &[Role::Viewer]).await;
+    let jon = app.member("jon", &[Role::Viewer]).await;
+    records(&app, 0, 1_200, &sam, None);
+    remove(&erika, &sam, &jon.member().to_string())
+        .await
+        .expect_status(303);
+    app.sql(&format!(
+        "UPDATE members SET removed_at = NULL WHERE id = {}",
+        sam.member()
+    ))
+    .expect("comes back");
+
+    remove(&erika, &jon, &sam.member().to_string())
+        .await
+        .expect_status(303);
+
+    do_due_work(&app).expect("works");
+    let owner = slot(&app, &sam);
+    let owned = format!("SELECT count(*) FROM records WHERE owner_slot = {owner}");
+    assert_eq!(app.number(&owned), 1_200);
+    let moved = "SELECT count(*) FROM records WHERE version > 3";
+    assert_eq!(app.number(moved), 0, "each moved there and back at most");
+    let due = "SELECT count(*) FROM record_transfers WHERE finished_at IS NULL";
+    assert_eq!(app.number(due), 0);
 }
 
 /// Entries of the indexes of records that this connection has read on Postgres, and not reported yet.

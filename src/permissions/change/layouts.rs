@@ -166,7 +166,8 @@ fn check(facts: &Facts, object: Object, wanted: &[LayoutField]) -> Result<Vec<La
         fields.push(LayoutField {
             key: field.key.clone(),
             section,
-            read_only: field.read_only,
+            // Every record has a name, and whoever makes it types it.
+            read_only: field.read_only && !is_name,
             required: field.required || is_name,
         });
     }

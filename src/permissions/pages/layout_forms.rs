@@ -79,7 +79,7 @@ fn lines(rules: &Rules, layout: &LayoutFact) -> Vec<Line> {
             custom: known.field().custom.is_some(),
             is_name: known.field().is_name(),
             shown: on.is_some() || known.field().is_name(),
-            read_only: on.is_some_and(|on| on.read_only),
+            read_only: on.is_some_and(|on| on.read_only) && !known.field().is_name(),
             required: on.is_some_and(|on| on.required) || known.field().is_name(),
             order: i32::to_string(&order),
             section: on.map_or_else(String::new, |on| on.section.clone()),
@@ -94,7 +94,7 @@ fn read(form: &Form, mut lines: Vec<Line>) -> Result<(Vec<Line>, Errors)> {
     let mut places = Vec::new();
     for line in &mut lines {
         line.shown = line.is_name || has("shown", &line.key);
-        line.read_only = has("readonly", &line.key);
+        line.read_only = !line.is_name && has("readonly", &line.key);
         line.required = line.is_name || has("required", &line.key);
         form.one(&format!("section.{}", line.key))?
             .clone_into(&mut line.section);

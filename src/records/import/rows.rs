@@ -4,6 +4,7 @@ use super::columns::Into;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot};
 use crate::permissions::Action;
+use crate::permissions::objects::Kind;
 use crate::records::change::{self, Saved};
 use crate::records::draft::Draft;
 use crate::records::{Desk, Record, find, people};
@@ -31,8 +32,8 @@ pub fn read<P: InAccount>(
             columns.len()
         )));
     }
-    let mut draft = Draft::default();
     let (mut number, mut assigned) = (None, None);
+    let mut fields = Vec::new();
     let mut reasons = Vec::new();
     for (into, cell) in columns.iter().zip(cells) {
         let typed = disarmed(cell).trim();
@@ -50,11 +51,7 @@ pub fn read<P: InAccount>(
                 Err(Error::Refused(why)) => reasons.push(why),
                 Err(error) => return Err(error),
             },
-            Into::Field(shown) => {
-                if let Err(why) = draft.set(shown, typed) {
-                    reasons.push(format!("{}: {why}", shown.label()));
-                }
-            }
+            Into::Field(shown) => fields.push((shown, typed)),
         }
     }
     let before = match number {
@@ -80,6 +77,21 @@ pub fn read<P: InAccount>(
             Err(error) => return Err(error),
         },
     };
+    let mut draft = Draft::default();
+    for (shown, typed) in fields {
+        // A choice that was taken away stays on the records that have it. A link is looked at in any case: the number of a
+        // target out of sight must not be guessed.
+        let link = matches!(shown.field().kind, Kind::Link(_));
+        let kept = before
+            .as_ref()
+            .is_some_and(|record| record.value(shown) == typed);
+        if kept && !link && !shown.read_only() {
+            continue;
+        }
+        if let Err(why) = draft.set(shown, typed) {
+            reasons.push(format!("{}: {why}", shown.label()));
+        }
+    }
     if reasons.is_empty() {
         let problems = draft.problems(tx, desk, before.as_ref())?;
         reasons.extend(problems.into_iter().map(|(_, sentence)| sentence));

@@ -36,8 +36,8 @@ pub struct Part {
     /// Where reading stopped although the list goes on, because the budget was spent. Nothing when the part is full, or
     /// the list is at its end.
     pub stopped: Option<Key>,
-    /// The order was made of the first [`SORT_LIMIT`] records only: there are more.
-    pub cut: bool,
+    /// The order was made of so many records only, those changed last: there are more, or there may be.
+    pub cut: Option<usize>,
 }
 
 /// Number of records in a list.
@@ -101,7 +101,7 @@ pub fn part_by<P: InAccount>(
     } else if !query.prefix.is_empty()
         && let Some(found) = walk::found(tx, desk, query, plan)?
     {
-        return Ok(sorted(found, false, query, after, back, limit));
+        return Ok(sorted(found, None, query, after, back, limit));
     }
     if query.sort.indexed() {
         return walk::part(tx, desk, query, after, back, limit, BUDGET, plan);
@@ -112,15 +112,16 @@ pub fn part_by<P: InAccount>(
     };
     let limited = SORT_LIMIT + 1;
     let mut found = walk::part(tx, desk, &collect, None, false, limited, BUDGET, plan)?;
-    let cut = found.stopped.is_some() || found.records.len() > SORT_LIMIT;
+    let more = found.stopped.is_some() || found.records.len() > SORT_LIMIT;
     found.records.truncate(SORT_LIMIT);
+    let cut = more.then_some(found.records.len());
     Ok(sorted(found.records, cut, query, after, back, limit))
 }
 
 /// A part of a list whose order no index has: its records are put in order here.
 fn sorted(
     found: Vec<Record>,
-    cut: bool,
+    cut: Option<usize>,
     query: &ListQuery,
     after: Option<&Key>,
     back: bool,

@@ -211,7 +211,7 @@ impl ListQuery {
             } else if !typed.is_empty() {
                 match kind {
                     Kind::Text | Kind::LongText | Kind::Email | Kind::Url | Kind::Phone => {
-                        add(Test::Contains(typed.to_lowercase()));
+                        add(Test::Contains(sort_name(typed)));
                     }
                     // Asking for what links to a record out of sight would tell that the link is there.
                     Kind::Link(_) => {
@@ -228,17 +228,13 @@ impl ListQuery {
                 }
             }
             if matches!(kind, Kind::Number | Kind::Date) {
-                if let Some(kept) = Some(given(".min")?)
-                    .filter(|t| !t.is_empty())
-                    .and_then(|t| kind.read(t).ok())
-                {
-                    add(Test::AtLeast(kept));
-                }
-                if let Some(kept) = Some(given(".max")?)
-                    .filter(|t| !t.is_empty())
-                    .and_then(|t| kind.read(t).ok())
-                {
-                    add(Test::AtMost(kept));
+                let ends: [(_, fn(String) -> Test); 2] =
+                    [(".min", Test::AtLeast), (".max", Test::AtMost)];
+                for (end, test) in ends {
+                    let typed = given(end)?;
+                    if !typed.is_empty() {
+                        add(kind.read(typed).map_or(Test::Nothing, test));
+                    }
                 }
             }
         }

@@ -25,6 +25,7 @@ pub(super) use stretches::Stretches;
 pub(super) struct Entry {
     pub id: RecordId,
     pub place: Place,
+    /// The owner, where the index does not hold who made it.
     pub creator: Slot,
     pub owner: Slot,
 }

@@ -29,8 +29,10 @@ fn needs_rows(query: &ListQuery) -> bool {
     !query.filters.is_empty() || (!query.prefix.is_empty() && query.sort.by != By::Name)
 }
 
-/// The stretches that a filter by person narrows a list to.
-fn narrowed(query: &ListQuery) -> Option<Stretches> {
+/// The stretches that a filter by person narrows a list to, if the reader sees all that this person has. Of anybody else
+/// only what the reader sees may be looked at: where looking ends, how long it takes and what it counts would tell of the
+/// rest.
+fn narrowed(query: &ListQuery, reach: &Reach) -> Option<Stretches> {
     let of = |column: Column| {
         query
             .filters
@@ -39,6 +41,7 @@ fn narrowed(query: &ListQuery) -> Option<Stretches> {
                 (found, Test::Member(Some(slot))) if *found == column => Some(*slot),
                 _ => None,
             })
+            .filter(|slot| reach.admits_pair(*slot, *slot))
     };
     let alone = |slot: Slot| vec![slot];
     if let Some(slot) = of(Column::AssignedTo) {
@@ -53,6 +56,21 @@ fn narrowed(query: &ListQuery) -> Option<Stretches> {
     })
 }
 
+/// Those of some entries whose owner meets the conditions: the others need not be fetched. Who made a record does not stand
+/// in every index.
+fn may_meet(query: &ListQuery, mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.retain(|entry| {
+        query
+            .filters
+            .iter()
+            .all(|filter| match (&filter.column, &filter.test) {
+                (Column::AssignedTo, Test::Member(Some(slot))) => entry.owner == *slot,
+                _ => true,
+            })
+    });
+    entries
+}
+
 /// The next entries that the desk reaches, and whether nothing comes after.
 fn entries<P: InAccount>(
     tx: &mut Tx<P>,
@@ -62,7 +80,7 @@ fn entries<P: InAccount>(
     size: usize,
     plan: Plan,
 ) -> Result<(Vec<Entry>, bool)> {
-    if let Some(stretches) = narrowed(query) {
+    if let Some(stretches) = narrowed(query, desk.reach()) {
         return plan::of_stretches(tx.conn(), scan, &stretches, size);
     }
     match desk.reach() {
@@ -162,12 +180,7 @@ fn tested<P: InAccount>(
         let (found, over) = entries(tx, desk, query, &scan, size, plan)?;
         let last = found.last().cloned();
         left -= found.len();
-        // A list that is narrowed to one person's records holds others' too.
-        let seen: Vec<Entry> = found
-            .into_iter()
-            .filter(|entry| desk.reach().admits_pair(entry.creator, entry.owner))
-            .collect();
-        let mut records = fetched(tx, &seen)?;
+        let mut records = fetched(tx, &may_meet(query, found))?;
         records.retain(|record| query.admits(record));
         if take(records) {
             return Ok(End::Full);
@@ -225,7 +238,7 @@ pub(super) fn part<P: InAccount>(
             End::Stopped(key) => Some(key),
             End::Full | End::Over => None,
         },
-        cut: false,
+        cut: None,
     })
 }
 
@@ -248,12 +261,11 @@ fn named<P: InAccount>(
         ..query.clone()
     };
     let scan = Scan::new(tx, desk, &by_name, None, false);
-    let (mut found, over) = entries(tx, desk, query, &scan, FOUND_LIMIT + 1, plan)?;
+    let (found, over) = entries(tx, desk, query, &scan, FOUND_LIMIT + 1, plan)?;
     if !over && found.len() > FOUND_LIMIT {
         return Ok(None);
     }
-    found.retain(|entry| desk.reach().admits_pair(entry.creator, entry.owner));
-    Ok(Some(found))
+    Ok(Some(may_meet(query, found)))
 }
 
 /// All records whose name begins with the query's prefix and that meet its other conditions, in the order of names;

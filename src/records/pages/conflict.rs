@@ -117,7 +117,7 @@ fn base(
     record: &Record,
     started: i64,
 ) -> Result<BTreeMap<String, String>> {
-    let missed = (record.version - started).clamp(0, LOOKED_BACK);
+    let missed = record.version.saturating_sub(started).clamp(0, LOOKED_BACK);
     let mut base = BTreeMap::new();
     // The newest first: the oldest change has the last word.
     for version in history::of(tx, desk, record, None, missed)? {

@@ -26,7 +26,18 @@ pub enum Control {
     Select(Vec<(String, String, bool)>),
     Text(String),
     /// From and to: type of the inputs, and what stands in them.
-    Range(&'static str, String, String),
+    Range(&'static str, [End; 2]),
+}
+
+/// One end of a range.
+pub struct End {
+    /// Ending of the name in the query string.
+    pub name: &'static str,
+    /// In the label.
+    pub word: &'static str,
+    pub typed: String,
+    /// What to type instead; empty while it can be read.
+    pub wrong: String,
 }
 
 /// All of them.
@@ -45,7 +56,7 @@ impl Filter {
                 .iter()
                 .any(|(value, _, on)| *on && !value.is_empty()),
             Control::Text(typed) => !typed.is_empty(),
-            Control::Range(_, from, to) => !(from.is_empty() && to.is_empty()),
+            Control::Range(_, ends) => ends.iter().any(|end| !end.typed.is_empty()),
         }
     }
 }
@@ -155,8 +166,20 @@ fn of_field(field: &Shown, query: &Form) -> Result<Filter> {
             ];
             Control::Select(chosen(options, &typed("")?))
         }
-        Kind::Number => Control::Range("text", typed(".min")?, typed(".max")?),
-        Kind::Date => Control::Range("date", typed(".min")?, typed(".max")?),
+        kind @ (Kind::Number | Kind::Date) => {
+            let end = |name, word| -> Result<End> {
+                let typed = typed(&format!(".{name}"))?;
+                let wrong = kind.read(&typed).err().unwrap_or_default();
+                Ok(End {
+                    name,
+                    word,
+                    typed,
+                    wrong,
+                })
+            };
+            let input = if *kind == Kind::Date { "date" } else { "text" };
+            Control::Range(input, [end("min", "from")?, end("max", "to")?])
+        }
         _ => Control::Text(typed("")?),
     };
     let label = match &field.field().kind {

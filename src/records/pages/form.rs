@@ -10,6 +10,7 @@ use crate::Result;
 use crate::access::{Tx, UseRecords};
 use crate::permissions::Shown;
 use crate::permissions::objects::{Kind, LONG_TEXT_LIMIT, TEXT_LIMIT};
+use crate::records::change::sort_name;
 use crate::records::draft::Draft;
 use crate::records::links::{self, Targets};
 use crate::records::{Desk, Record};
@@ -77,9 +78,11 @@ impl Typed {
             let old = before.map_or("", |record| record.value(field));
             let is_link = matches!(field.field().kind, Kind::Link(_));
             // A link that its editor does not see stands in the form as none, and stays.
-            let unseen = is_link && typed.is_empty() && now.get(old).is_none();
-            let same = typed.replace("\r\n", "\n") == old;
-            if !field.read_only() && before.is_some() && (same || unseen) {
+            let same = match is_link && now.get(old).is_none() {
+                true => typed.is_empty(),
+                false => typed.replace("\r\n", "\n") == old,
+            };
+            if !field.read_only() && before.is_some() && same {
                 continue;
             }
             if let Err(why) = draft.set(field, typed) {
@@ -103,7 +106,7 @@ impl Typed {
         errors: &mut Errors,
     ) -> Result<()> {
         for field in desk.fields() {
-            let search = self.search(field).to_lowercase();
+            let search = sort_name(self.search(field));
             if search.is_empty() || field.read_only() || errors.of(field.key()).is_some() {
                 continue;
             }
@@ -248,7 +251,7 @@ fn control(
                     hint = "Nothing that you see begins with this.".into();
                 }
                 let current = lookup::chosen(targets, &value);
-                let letters = search.to_lowercase();
+                let letters = sort_name(&search);
                 let sought = |choice: &Choice| choice.name.to_lowercase().starts_with(&letters);
                 // The only one found is meant, unless what is chosen fits as well.
                 let chosen = match (found.as_slice(), current) {

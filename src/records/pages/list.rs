@@ -52,8 +52,8 @@ struct List {
     next: Option<String>,
     /// Looking ended before the list did: where it goes on.
     go_on: Option<String>,
-    /// The order was made of a part of the list.
-    cut: bool,
+    /// Of which part of the list the order was made; empty: of all of it.
+    cut: String,
     /// Where the list is unfiltered; "" when it is.
     clear: String,
     /// Nothing was asked for, and there is nothing.
@@ -195,7 +195,9 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         previous: page.previous,
         next: page.next,
         go_on,
-        cut: found.cut,
+        cut: found
+            .cut
+            .map_or_else(String::new, |number| cut(desk.object(), number)),
         clear: if narrowed {
             let kept = pairs(query, |name| matches!(name, "sort" | "column"));
             let kept = kept
@@ -304,15 +306,27 @@ fn range(first: i64, rows: usize, count: Count) -> String {
     format!("{}–{} of {total}", thousands(first), thousands(last))
 }
 
+/// Which part of a list was put in an order that no index gives.
+fn cut(object: Object, number: usize) -> String {
+    let count = |n: usize| thousands(i64::try_from(n).unwrap_or(i64::MAX));
+    let words = object.words();
+    if number == SORT_LIMIT {
+        return format!(
+            "Sorted are the {} {words} changed last. Filter the list, or sort it by name or by update, to see all.",
+            count(number)
+        );
+    }
+    format!(
+        "Sorted are the {} found among the {} {words} changed last. Sort by name or by update to look through all.",
+        count(number),
+        count(BUDGET)
+    )
+}
+
 impl List {
     /// How many records one look takes in.
     fn looked_through(&self) -> String {
         thousands(i64::try_from(BUDGET).unwrap_or(i64::MAX))
-    }
-
-    /// How many records are put in order.
-    fn sorted(&self) -> String {
-        thousands(i64::try_from(SORT_LIMIT).unwrap_or(i64::MAX))
     }
 
     /// What the object is for, while there is none of it.

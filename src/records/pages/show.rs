@@ -87,7 +87,9 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, record: &Record, request: &Request
     let before: Option<i64> = request.query().one("before")?.parse().ok();
     let versions = history::of(tx, desk, record, before, VERSIONS)?;
     // Every version has a row, whether or not the reader may see what it changed.
-    let last = before.map_or(record.version, |before| before.min(record.version + 1) - 1);
+    let last = before.map_or(record.version, |before| {
+        before.clamp(1, record.version + 1) - 1
+    });
     let older = last - VERSIONS;
     let mut slots: BTreeSet<_> = record.people.each().collect();
     for version in &versions {

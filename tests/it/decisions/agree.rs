@@ -308,7 +308,7 @@ fn walk(
     let mut all = Vec::new();
     loop {
         let part = list::part(tx, desk, query, after.as_ref(), back, size).expect("lists");
-        assert!(!part.cut && part.records.len() <= size);
+        assert!(part.cut.is_none() && part.records.len() <= size);
         let full = part.records.len() == size;
         for record in &part.records {
             all.push((record.id, list::key(query, record)));

@@ -343,7 +343,7 @@ impl Company {
             if all.contains(&on.key) {
                 fields.push((
                     on.key.clone(),
-                    on.read_only,
+                    on.read_only && on.key != "name",
                     on.required || on.key == "name",
                 ));
             }
