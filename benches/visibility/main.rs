@@ -492,7 +492,10 @@ fn answer(
             let query = ask.query(desk.slot());
             let part = list::part(tx, desk, &query, ask.after().as_ref(), false, PAGE)?;
             let ids = part.records.iter().map(|record| record.id).collect();
-            Ok((Answer::Ids(ids), part.stopped.is_none() && !part.cut))
+            Ok((
+                Answer::Ids(ids),
+                part.stopped.is_none() && part.cut.is_none(),
+            ))
         }
     }
 }

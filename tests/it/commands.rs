@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use insight::permissions::Object;
 use reqwest::Method;
 
 use crate::app::people::{PASSWORD, Person};
@@ -464,6 +465,19 @@ async fn the_demo_can_be_entered_and_leaves_nothing_behind() {
         .await
         .expect("Amira Haddad")
         .expect("Subscribers");
+    for environment in ["test", "commercial"] {
+        let mut records = 0;
+        for object in Object::ALL {
+            let list = format!("/{environment}/records/{}", object.slug());
+            let total = visitor.open(&list).await.texts("header .muted b").concat();
+            records += total.replace(',', "").parse::<usize>().expect("a count");
+        }
+        assert_eq!(records, 20_000, "{environment}");
+    }
+    let profiles = visitor.open("/settings/permissions/profiles").await;
+    assert!(profiles.texts("tbody tr").len() >= 3);
+    let rules = visitor.open("/settings/permissions/sharing-rules").await;
+    assert!(!rules.texts("tbody tr").is_empty());
 
     let left = || -> Vec<_> {
         let there = std::fs::read_dir(installation.folder()).expect("reads");

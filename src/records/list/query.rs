@@ -228,13 +228,16 @@ impl ListQuery {
                 }
             }
             if matches!(kind, Kind::Number | Kind::Date) {
-                let ends: [(_, fn(String) -> Test); 2] =
-                    [(".min", Test::AtLeast), (".max", Test::AtMost)];
-                for (end, test) in ends {
+                for end in [".min", ".max"] {
                     let typed = given(end)?;
-                    if !typed.is_empty() {
-                        add(kind.read(typed).map_or(Test::Nothing, test));
+                    if typed.is_empty() {
+                        continue;
                     }
+                    add(match kind.read(typed) {
+                        Ok(kept) if end == ".min" => Test::AtLeast(kept),
+                        Ok(kept) => Test::AtMost(kept),
+                        Err(_) => Test::Nothing,
+                    });
                 }
             }
         }
