@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::commands::keys;
 use crate::credentials::{links, sessions, throttle};
 use crate::sign_in::devices;
-use crate::{App, Error, Result, audit, billing, invitations, mail, records, subscribers};
+use crate::{App, Error, Result, audit, billing, invitations, mail, records, subscribers, web};
 
 /// Between two looks for work that falls due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -88,9 +88,11 @@ pub fn keep_house(app: &App) -> Result<()> {
     let events = app.system_write(billing::payments::sweep)?;
     let exports = records::export::stored::sweep(app)?;
     let imports = records::import::sweep::sweep(app)?;
-    let uploads = crate::web::upload::sweep(app);
+    let uploads = web::upload::sweep(app);
+    let forms = web::once::sweep(app)?;
     tracing::info!(
-        sessions, links, throttles, browsers, messages, events, exports, imports, uploads, "swept"
+        sessions, links, throttles, browsers, messages, events, exports, imports, uploads, forms,
+        "swept"
     );
     for head in audit::heads(app)? {
         tracing::info!(

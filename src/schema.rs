@@ -1,4 +1,5 @@
 //! The tables as diesel sees them: one description for both databases, printed from the Postgres migrations.
+//! Those of the payment providers are in [`crate::billing::providers::schema`].
 
 diesel::table! {
     accounts (id) {
@@ -468,20 +469,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    card_setups (id) {
-        id -> BigInt,
-        account_id -> BigInt,
-        provider -> Text,
-        asked_by -> Text,
-        session -> Nullable<Text>,
-        state -> Text,
-        created_at -> BigInt,
-        look_at -> Nullable<BigInt>,
-        finished_at -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
     invoices (id) {
         id -> BigInt,
         account_id -> BigInt,
@@ -530,33 +517,13 @@ diesel::table! {
 }
 
 diesel::table! {
-    provider_events (provider, id) {
-        provider -> Text,
-        id -> Text,
-        kind -> Text,
-        received_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    sandbox_cards (session) {
-        session -> Text,
-        token -> Text,
-        brand -> Text,
-        last4 -> Text,
-        exp_year -> Integer,
-        exp_month -> Integer,
-    }
-}
-
-diesel::table! {
-    sandbox_charges (key) {
-        key -> Text,
-        token -> Text,
-        amount -> BigInt,
-        currency -> Text,
-        state -> Text,
-        reason -> Text,
+    saved_forms (account_id, member_slot, token) {
+        account_id -> BigInt,
+        member_slot -> Integer,
+        token -> Binary,
+        content -> Binary,
+        path -> Text,
+        created_at -> BigInt,
     }
 }
 

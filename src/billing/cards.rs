@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 
 use super::days::Every;
+use super::providers::schema::card_setups as setups;
 use super::providers::{ProviderCard, SetupAsk, SetupState};
 use super::{INVOICES, details, dunning};
 use crate::access::{Can, InAccount, ManageBilling, Proof, System, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::{AccountId, CardSetupId, Day, Timestamp};
-use crate::schema::{billing, card_setups as setups, cards as table};
+use crate::schema::{billing, cards as table};
 use crate::{App, Error, Result, db, on_each};
 
 /// What is known of the card.

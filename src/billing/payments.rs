@@ -502,7 +502,7 @@ const EVENTS_KEPT: time::Duration = time::Duration::days(60);
 
 /// Remembers an event of the provider; false when it has come before.
 pub fn first_time(tx: &mut Tx<System>, provider: &str, id: &str, kind: &str) -> Result<bool> {
-    use crate::schema::provider_events as events;
+    use super::providers::schema::provider_events as events;
     let now = tx.now();
     let new = on_each!(tx.conn(), c => diesel::insert_into(events::table)
         .values((
@@ -518,7 +518,7 @@ pub fn first_time(tx: &mut Tx<System>, provider: &str, id: &str, kind: &str) -> 
 
 /// Deletes what [`first_time`] need not know any more.
 pub fn sweep(tx: &mut Tx<System>) -> Result<usize> {
-    use crate::schema::provider_events as events;
+    use super::providers::schema::provider_events as events;
     let old = tx.now() - EVENTS_KEPT;
     Ok(diesel::delete(events::table.filter(events::received_at.lt(old))).execute(tx.conn())?)
 }

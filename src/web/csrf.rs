@@ -15,6 +15,9 @@ use crate::credentials::keys::{Keys, Purpose};
 /// The cookie that binds forms before there is a session.
 pub const SEED_COOKIE: &str = "form";
 
+/// Name of the hidden field with the token.
+pub const FIELD: &str = "csrf";
+
 /// Locks one and two. Absent headers pass: the token is required either way.
 pub fn same_origin(fetch_site: Option<&str>, origin: Option<&str>, base: &Url) -> bool {
     let site_fits = !matches!(fetch_site, Some(site) if site != "same-origin" && site != "none");
@@ -58,7 +61,7 @@ pub fn token_fits(keys: &Keys, request: &Request) -> bool {
     let Some(binding) = binding(request) else {
         return false;
     };
-    let Ok(sent) = request.form().one("csrf") else {
+    let Ok(sent) = request.form().one(FIELD) else {
         return false;
     };
     let Ok(bytes) = BASE64.decode(sent) else {

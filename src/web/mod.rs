@@ -11,6 +11,7 @@ pub mod form;
 pub mod frame;
 pub mod gzip;
 pub mod metrics;
+pub mod once;
 pub mod paging;
 mod pieces;
 mod policy;

@@ -48,6 +48,7 @@ mod member_plans;
 mod members;
 mod menu;
 mod migrations;
+mod once;
 mod permission_forms;
 mod permission_pages;
 mod permission_walk;

@@ -18,8 +18,10 @@ on_both!(
     an_account_from_before_the_records_gets_slots_layouts_and_rights,
 );
 
+/// On SQLite a column that is an INTEGER and the whole primary key holds 64 bits.
 const TABLES: [&str; 2] = [
-    "SELECT m.name || '.' || c.name || ' ' || lower(CASE WHEN c.pk > 0 AND c.type = 'INTEGER' THEN 'BIGINT' ELSE c.type END) \
+    "SELECT m.name || '.' || c.name || ' ' || lower(CASE WHEN c.pk > 0 AND c.type = 'INTEGER' \
+       AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) o WHERE o.pk > 1) THEN 'BIGINT' ELSE c.type END) \
        || CASE WHEN c.\"notnull\" OR c.pk > 0 THEN ' not null' ELSE '' END \
        || coalesce(' default ' || c.dflt_value, '') AS line \
      FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'",
@@ -225,6 +227,7 @@ where
 }
 
 async fn the_tables_of_the_code_are_those_of_the_database(backend: Backend) {
+    use insight::billing::providers::schema::*;
     use insight::schema::*;
     let database = Database::migrated(backend);
     let mut conn = database.connect();
@@ -266,6 +269,7 @@ async fn the_tables_of_the_code_are_those_of_the_database(backend: Backend) {
         roles,
         sandbox_cards,
         sandbox_charges,
+        saved_forms,
         sessions,
         sharing_rules,
         subscribers,

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use insight::billing::invoices::{self, Draft, Invoice, Line};
+use insight::billing::providers::schema::card_setups;
 use insight::db::Conn;
 use insight::db::types::{
     AnnouncementId, CardSetupId, ExportId, ImportId, InvitationId, PaymentId, PermissionChangeId,
@@ -12,8 +13,8 @@ use insight::permissions::objects::OBJECTS;
 use insight::permissions::sharing_rules::{self, Wanted};
 use insight::permissions::{Change, Level, Object, custom_fields, layouts, profiles, roles};
 use insight::schema::{
-    announcements, card_setups, exports, imports, invitations, members, payments,
-    permission_changes, sessions, subscribers,
+    announcements, exports, imports, invitations, members, payments, permission_changes, sessions,
+    subscribers,
 };
 
 use crate::app::TestApp;

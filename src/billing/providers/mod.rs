@@ -5,6 +5,7 @@
 //! and what came of it afterwards: a process may die in between, and the same call is made again.
 
 pub mod sandbox;
+pub mod schema;
 pub mod stripe;
 pub mod stripe_events;
 

@@ -3,12 +3,12 @@
 
 use diesel::prelude::*;
 
+use super::schema::{sandbox_cards as cards, sandbox_charges as charges};
 use super::{
     Charge, Charged, Progress, Provider, ProviderCard, SetupAsk, SetupStarted, SetupState, Trouble,
     random_name,
 };
 use crate::on_each;
-use crate::schema::{sandbox_cards as cards, sandbox_charges as charges};
 use crate::{App, Result};
 
 /// The sandbox.

@@ -126,6 +126,7 @@ fn page(
         cancel: path,
         save: "Save",
         version: Some(started),
+        once: None,
         sections,
         assigned: None,
         errors,
