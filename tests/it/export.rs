@@ -7,13 +7,12 @@ use insight::background;
 use insight::permissions::{Object, Rights};
 use insight::records::export::job;
 use insight::records::jobs;
-use reqwest::Method;
 
 use crate::app::files::{On, give, many, record, records, set_export, set_rights};
 use crate::app::page::Page;
 use crate::app::people::Person;
 use crate::app::program::Installation;
-use crate::app::{Backend, TestApp, texts, wait};
+use crate::app::{Backend, TestApp, wait};
 use crate::on_both;
 
 on_both!(
@@ -26,16 +25,15 @@ on_both!(
     a_right_that_is_lost_ends_the_job,
     a_field_that_is_hidden_meanwhile_ends_the_job,
     a_worker_that_dies_is_followed_by_another,
-    a_right_that_is_lost_breaks_the_download_off,
-    hanging_up_is_written_down,
     a_long_list_asks_for_a_fresh_code,
-    a_download_whose_server_died_is_written_down,
+    a_job_says_how_far_it_is,
+    three_jobs_of_one_member_wait_at_a_time,
 );
 
-const LEADS: &str = "/test/records/leads";
+pub const LEADS: &str = "/test/records/leads";
 
 /// Bob may read leads and export; the layout shows name, status and notes.
-async fn bob(app: &TestApp) -> Person {
+pub async fn bob(app: &TestApp) -> Person {
     app.admin("ada").await;
     let bob = app.member("bob", &[]).await;
     let fields = [
@@ -48,14 +46,14 @@ async fn bob(app: &TestApp) -> Person {
     bob
 }
 
-async fn download(person: &Person, query: &str) -> Page {
+pub async fn download(person: &Person, query: &str) -> Page {
     let page = person.post(&format!("{LEADS}/export{query}"), &[]).await;
     page.expect_status(200);
     page
 }
 
 /// What the audit log says, newest first.
-async fn audit(app: &TestApp) -> String {
+pub async fn audit(app: &TestApp) -> String {
     let ada = app
         .member("auditor", &[crate::app::people::Role::Admin])
         .await;
@@ -392,66 +390,6 @@ async fn a_worker_that_dies_is_followed_by_another(app: TestApp) {
     bob.open(&path).await.expect("The file is ready");
 }
 
-/// Begins a download of more than any buffer holds, and gives it after its first piece.
-async fn begin(app: &TestApp, bob: &Person) -> reqwest::Response {
-    records(app, bob, Object::Lead, 9_000, &"long ".repeat(900));
-    let request = bob.request(Method::POST, &format!("{LEADS}/export"));
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("csrf", &bob.form_token())
-        .finish();
-    let answer = request
-        .header("Sec-Fetch-Site", "same-origin")
-        .header("Content-Type", "application/x-www-form-urlencoded")
-        .body(body)
-        .send()
-        .await
-        .expect("an answer");
-    assert_eq!(answer.status(), 200);
-    answer
-}
-
-/// Waits for the entry of the one export, and gives its rows.
-async fn broken_off(app: &TestApp) -> i64 {
-    let entry = wait::until(async || {
-        let query = "SELECT data AS line FROM audit_entries WHERE action = 'records.exported'";
-        texts(&mut app.database().connect(), query).pop()
-    });
-    let entry = entry.await.expect("an entry in the audit log");
-    assert!(entry.contains("\"whole\":false"), "{entry}");
-    let stopped = "SELECT written FROM exports WHERE state = 'stopped'";
-    let rows = app.number(stopped);
-    assert!(
-        entry.contains(&format!("\"rows\":{rows}")),
-        "{entry}, {rows}"
-    );
-    rows
-}
-
-async fn a_right_that_is_lost_breaks_the_download_off(app: TestApp) {
-    let bob = bob(&app).await;
-    let mut answer = begin(&app, &bob).await;
-    answer.chunk().await.expect("arrives").expect("a piece");
-    set_export(&app, &bob, false);
-    let end = loop {
-        match answer.chunk().await {
-            Ok(Some(_)) => {}
-            end => break end,
-        }
-    };
-    assert!(end.is_err(), "it looks like a whole file");
-    let rows = broken_off(&app).await;
-    assert!((1_000..9_000).contains(&rows), "{rows}");
-}
-
-async fn hanging_up_is_written_down(app: TestApp) {
-    let bob = bob(&app).await;
-    let mut answer = begin(&app, &bob).await;
-    answer.chunk().await.expect("arrives").expect("a piece");
-    drop(answer);
-    let rows = broken_off(&app).await;
-    assert!((1_000..9_000).contains(&rows), "{rows}");
-}
-
 async fn a_long_list_asks_for_a_fresh_code(app: TestApp) {
     let bob = bob(&app).await;
     records(&app, &bob, Object::Lead, 10_001, "x");
@@ -470,30 +408,59 @@ async fn a_long_list_asks_for_a_fresh_code(app: TestApp) {
     download(&bob, "?q=row+00000").await;
 }
 
-async fn a_download_whose_server_died_is_written_down(app: TestApp) {
+async fn a_job_says_how_far_it_is(app: TestApp) {
     let bob = bob(&app).await;
-    record(&app, &bob, Object::Lead, "One", "{}");
-    download(&bob, "").await;
-    broken_by_death(&app).await;
-    let audit = audit(&app).await;
-    assert!(
-        audit.contains("Exported 7 rows of Leads as CSV from TEST (all), broken off"),
-        "{audit}"
-    );
+    records(&app, &bob, Object::Lead, 10_001, "x");
+    let at = |written: i64| {
+        let sql = format!(
+            "UPDATE exports SET state = 'in progress', written = {written} WHERE finished_at IS NULL"
+        );
+        assert_eq!(app.sql(&sql), Ok(1));
+    };
+    // Counting ends at 10,000.
+    let path = start(&bob, "").await;
+    for (written, words) in [
+        (4_000, "4,000 rows written."),
+        (12_400, "12,400 rows written."),
+    ] {
+        at(written);
+        let page = bob.open(&path).await;
+        page.expect(words);
+        assert!(page.all("progress[value]").is_empty());
+    }
+    jobs::run_due(&app).expect("runs");
+    let path = start(&bob, "?q=row+0000").await;
+    at(40);
+    let page = bob.open(&path).await;
+    page.expect("40 of 99 rows written.");
+    assert_eq!(page.all("progress[value='40'][max='99']").len(), 1);
+    // More than were counted, because records came meanwhile.
+    at(100);
+    let page = bob.open(&path).await;
+    page.expect("100 rows written.");
+    assert!(page.all("progress[value]").is_empty());
 }
 
-/// As a server leaves it that was killed while it sent the eighth row.
-async fn broken_by_death(app: &TestApp) {
-    let done = wait::until(async || {
-        (app.number("SELECT count(*) FROM exports WHERE state = 'done'") == 1).then_some(())
-    });
-    done.await.expect("the download is noted");
-    app.sql("UPDATE exports SET state = 'in progress', finished_at = NULL, written = 7, leased_until = 1")
-        .expect("breaks");
-    jobs::run_due(app).expect("looks");
-    jobs::run_due(app).expect("looks");
-    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'records.exported'";
-    assert_eq!(app.number(entries), 2);
+async fn three_jobs_of_one_member_wait_at_a_time(app: TestApp) {
+    let bob = bob(&app).await;
+    let eve = app.member("eve", &[]).await;
+    give(&app, &eve, Object::Lead, Rights::READ, &[]);
+    set_export(&app, &eve, true);
+    for _ in 0..3 {
+        start(&bob, "").await;
+    }
+    let fourth = bob
+        .post(&format!("{LEADS}/export"), &[("how", "job")])
+        .await;
+    fourth
+        .expect_status(422)
+        .expect("Three of your exports are being written.");
+    assert_eq!(app.number("SELECT count(*) FROM exports"), 3);
+    // Those of somebody else count for them, and a download waits for nobody.
+    start(&eve, "").await;
+    download(&bob, "").await;
+    jobs::run_due(&app).expect("runs");
+    start(&bob, "").await;
 }
 
 #[actix_web::test]

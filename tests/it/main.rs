@@ -27,6 +27,7 @@ mod commands;
 mod custom_fields;
 mod decisions;
 mod export;
+mod export_downloads;
 mod first_start;
 mod guesses;
 mod harness;

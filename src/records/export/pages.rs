@@ -32,6 +32,15 @@ fn number(count: Count) -> i64 {
     i64::try_from(count.number).unwrap_or(i64::MAX)
 }
 
+/// What an export may expect: all rows that were counted, or as many as nobody counts.
+fn expected(count: Count) -> i64 {
+    if count.more {
+        stored::BULK_ROWS
+    } else {
+        number(count)
+    }
+}
+
 /// "1 record", "more than 10,000 records".
 fn count_words(count: Count) -> String {
     match (count.number, count.more) {
@@ -125,7 +134,7 @@ fn download(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
         let wanted = Wanted {
             plan: &plan,
             query: query(request),
-            expected: number(count),
+            expected: expected(count),
             direct: true,
         };
         let id = stored::ask(tx, &desk, &wanted)?;
@@ -177,7 +186,7 @@ fn start(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
         let wanted = Wanted {
             plan: &plan,
             query: query(request),
-            expected: number(count),
+            expected: expected(count),
             direct: false,
         };
         let id = stored::ask(tx, &desk, &wanted)?;
@@ -205,24 +214,12 @@ struct JobPage {
 }
 
 impl JobPage {
-    /// "12,400 of 31,000".
+    /// "1,200 of 3,100 rows", or "12,400 rows" when nobody knows of how many.
     fn progress(&self) -> String {
-        let Export {
-            written, expected, ..
-        } = self.export;
-        let bulk = i64::try_from(BULK).unwrap_or(i64::MAX);
-        if expected < bulk {
-            format!(
-                "{} of {}",
-                thousands(written),
-                thousands(expected.max(written))
-            )
-        } else {
-            format!(
-                "{} of more than {}",
-                thousands(written),
-                thousands(expected.max(written))
-            )
+        let written = thousands(self.export.written);
+        match self.export.total() {
+            Some(total) => format!("{written} of {} rows", thousands(total)),
+            None => format!("{written} rows"),
         }
     }
 
@@ -266,8 +263,7 @@ pub fn progress(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
 /// `GET /{environment}/records/{object}/export/{export}/file`: the file, for nobody but who asked for it.
 pub fn file(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
     let (desk, export) = can.read(|tx| found(tx, request))?;
-    let bulk = i64::try_from(BULK).unwrap_or(i64::MAX);
-    if export.written > bulk {
+    if export.written > stored::BULK_ROWS {
         // Back to its page, where the file is one click away: a download leaves the browser where it was.
         can.require_fresh_code(&format!("{}/export/{}", desk.path(), export.id))?;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
 
-use super::{KEPT, Plan};
+use super::{BULK, KEPT, Plan};
 use crate::access::{Asker, Environment, InAccount, System, Tx};
 use crate::audit::{self, Event};
 use crate::db::types::{AccountId, ExportId, Slot, Timestamp};
@@ -16,6 +16,9 @@ use crate::{App, Error, Result};
 
 /// A worker that has not come back by then is taken for dead.
 pub(super) const LEASE: time::Duration = time::Duration::minutes(2);
+
+/// [`BULK`] as a number of rows. What is expected when nobody knows how many there are.
+pub(super) const BULK_ROWS: i64 = BULK as i64;
 
 /// Unfinished exports that one member may have.
 const OPEN: i64 = 3;
@@ -36,6 +39,12 @@ pub struct Export {
 }
 
 impl Export {
+    /// Rows that the file will have, as long as they are counted: counting ends at [`BULK`].
+    pub fn total(&self) -> Option<i64> {
+        let counted = (1..BULK_ROWS).contains(&self.expected) && self.written <= self.expected;
+        counted.then_some(self.expected)
+    }
+
     /// True while a worker has to do with it.
     pub fn open(&self) -> bool {
         matches!(self.state.as_str(), "queued" | "in progress")
@@ -341,19 +350,20 @@ pub(super) fn finish(
     Ok(true)
 }
 
-/// Keeps a direct export from being taken for broken off while it is being sent.
-pub(super) fn still_sending(app: &App, id: ExportId, written: i64) -> Result<()> {
+/// Keeps a direct export from being taken for broken off while it is being sent. False: it has been, and no row more may
+/// be sent.
+pub(super) fn still_sending(app: &App, id: ExportId, written: i64) -> Result<bool> {
     app.system_write(|tx| {
         let until = tx.now() + LEASE;
-        diesel::update(table::table.filter(table::id.eq(id)))
+        let open = diesel::update(table::table.filter(table::id.eq(id)))
             .filter(table::state.eq("in progress"))
             .set((table::leased_until.eq(until), table::written.eq(written)))
             .execute(tx.conn())?;
-        Ok(())
+        Ok(open > 0)
     })
 }
 
-/// Writes down direct exports whose server died while it sent them. Gives their number.
+/// Writes down direct exports whose server died while it sent them, or that nobody read on. Gives their number.
 pub fn note_broken_off(app: &App) -> Result<usize> {
     app.system_write(|tx| {
         let now = tx.now();
@@ -368,7 +378,8 @@ pub fn note_broken_off(app: &App) -> Result<usize> {
         for row in rows {
             let written = row.written;
             let job = row.claimed(Vec::new())?;
-            finish(tx, &job, written, 0, &Ended::Stopped("The server stopped while it sent the file."))?;
+            let ended = Ended::Stopped("Nobody read on, or the server stopped while it sent the file.");
+            finish(tx, &job, written, 0, &ended)?;
         }
         Ok(number)
     })
