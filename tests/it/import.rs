@@ -1,13 +1,15 @@
 //! Imports of records: sending a file, matching, checking, importing, and whatever can go wrong in between.
 
+use futures_util::future::join;
 use insight::permissions::{Object, Rights};
 use insight::records::jobs;
+use insight::web::upload::MAX_FILE;
 use reqwest::Method;
 
 use crate::app::files::{On, give, record, set_export, set_rights};
 use crate::app::page::Page;
 use crate::app::people::{Person, Role};
-use crate::app::{TestApp, texts};
+use crate::app::{TestApp, raw, texts, wait};
 use crate::on_both;
 
 on_both!(
@@ -18,6 +20,9 @@ on_both!(
     rejected_rows_come_back_with_their_reasons,
     a_file_that_is_none_is_refused_in_words,
     too_much_is_refused_while_it_arrives,
+    a_file_without_an_end_is_refused_at_its_limit,
+    a_file_whose_server_died_can_be_discarded,
+    discarding_a_file_while_it_is_kept_ends_that,
     only_who_may_write_may_send_a_file,
     an_import_belongs_to_who_sent_it,
 );
@@ -43,16 +48,24 @@ pub async fn bob(app: &TestApp) -> Person {
 
 /// Sends a file the way a browser does.
 pub async fn send(person: &Person, file: &[u8]) -> Page {
-    send_to(person, LEADS, &person.form_token(), file).await
+    send_to(person, LEADS, file).await
 }
 
-/// The same to any list, with any token.
-pub async fn send_to(person: &Person, list: &str, token: &str, file: &[u8]) -> Page {
-    let mut body = format!(
+/// The same to the list of any object.
+pub async fn send_to(person: &Person, list: &str, file: &[u8]) -> Page {
+    send_with(person, &person.form_token(), list, file).await
+}
+
+/// What comes before a file.
+fn before(token: &str) -> String {
+    format!(
         "--border\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n--border\r\n\
          Content-Disposition: form-data; name=\"file\"; filename=\"leads.csv\"\r\nContent-Type: text/csv\r\n\r\n"
     )
-    .into_bytes();
+}
+
+async fn send_with(person: &Person, token: &str, list: &str, file: &[u8]) -> Page {
+    let mut body = before(token).into_bytes();
     body.extend_from_slice(file);
     body.extend_from_slice(b"\r\n--border--\r\n");
     let path = format!("{list}/import");
@@ -358,7 +371,7 @@ async fn a_file_that_is_none_is_refused_in_words(app: TestApp) {
         .header("Content-Type", "application/json")
         .body("{}");
     bob.send(json, LEADS).await.expect_status(415);
-    send_to(&bob, LEADS, "wrong", b"Name\nA\n")
+    send_with(&bob, "wrong", LEADS, b"Name\nA\n")
         .await
         .expect_status(403);
     assert_eq!(
@@ -402,6 +415,77 @@ async fn too_much_is_refused_while_it_arrives(app: TestApp) {
     sent(&bob, "Name\nA\n").await;
 }
 
+async fn a_file_without_an_end_is_refused_at_its_limit(app: TestApp) {
+    let bob = bob(&app).await;
+    let sid = app.config.cookie_name("sid");
+    let cookie = bob.cookie(&sid).expect("a session");
+    let head = raw::head(
+        &app,
+        "POST",
+        &format!("{LEADS}/import"),
+        &format!(
+            "Cookie: {sid}={cookie}\r\nSec-Fetch-Site: same-origin\r\nTransfer-Encoding: chunked\r\n\
+             Content-Type: multipart/form-data; boundary=border\r\n"
+        ),
+    );
+    let mut bytes = head.into_bytes();
+    let mut chunk = |part: &[u8]| {
+        bytes.extend(format!("{:x}\r\n", part.len()).into_bytes());
+        bytes.extend(part);
+        bytes.extend(b"\r\n");
+    };
+    chunk(before(&bob.form_token()).as_bytes());
+    // No length is said, and the body ends before the file does, which would be another mistake.
+    let line = [&b"x".repeat(100_000)[..], b"\n"].concat();
+    for _ in 0..=MAX_FILE / line.len() {
+        chunk(&line);
+    }
+    bytes.extend(b"0\r\n\r\n");
+    let answer = raw::send(app.address(), bytes).await;
+    assert_eq!(answer.status, 413, "{}", answer.body);
+    let gone = wait::until(async || (uploads(&app) == 0).then_some(()));
+    gone.await.expect("what arrived is deleted");
+    assert_eq!(app.number("SELECT count(*) FROM imports"), 0);
+}
+
+async fn a_file_whose_server_died_can_be_discarded(app: TestApp) {
+    let bob = bob(&app).await;
+    for _ in 0..5 {
+        sent(&bob, "Name\nA\n").await;
+    }
+    // As a server leaves them that was killed over it.
+    app.sql("UPDATE imports SET state = 'received', total = 500")
+        .expect("breaks");
+    send(&bob, b"Name\nA\n").await.expect_status(422);
+    let page = bob.open(&format!("{LEADS}/import/1")).await;
+    page.expect("The file is being kept")
+        .expect("500 rows are kept so far.");
+    page.press("Discard").await.expect("Discarded leads.csv.");
+    assert_eq!(app.number("SELECT count(*) FROM import_rows"), 4);
+    sent(&bob, "Name\nA\n").await;
+}
+
+async fn discarding_a_file_while_it_is_kept_ends_that(app: TestApp) {
+    let bob = bob(&app).await;
+    let file = format!("Name\n{}", "x\n".repeat(100_000));
+    let discard = async {
+        let kept = wait::until(async || {
+            let some = "SELECT count(*) FROM imports WHERE state = 'received' AND total > 0";
+            (app.number(some) == 1).then_some(())
+        });
+        kept.await.expect("it is being kept");
+        let page = bob.open(&format!("{LEADS}/import/1")).await;
+        page.press("Discard").await.expect("Discarded leads.csv.");
+    };
+    let (answer, ()) = join(send(&bob, file.as_bytes()), discard).await;
+    answer.expect_status(422);
+    let why = "The import was discarded while its file was being kept.";
+    assert!(answer.errors().iter().any(|e| e.contains(why)));
+    for table in ["imports", "import_rows"] {
+        assert_eq!(app.number(&format!("SELECT count(*) FROM {table}")), 0);
+    }
+}
+
 async fn only_who_may_write_may_send_a_file(app: TestApp) {
     let bob = bob(&app).await;
     set_rights(&app, &bob, Object::Lead, Rights::READ);
@@ -410,7 +494,7 @@ async fn only_who_may_write_may_send_a_file(app: TestApp) {
     let eve = app.member("eve", &[]).await;
     send(&eve, b"Name\nA\n").await.expect_status(403);
     let nobody = app.visitor();
-    send_to(&nobody, LEADS, "x", b"Name\nA\n")
+    send_with(&nobody, "x", LEADS, b"Name\nA\n")
         .await
         .expect_status(303);
     assert_eq!(

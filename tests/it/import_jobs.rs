@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insight::background;
 use insight::permissions::{Object, Rights};
-use insight::records::import::job;
+use insight::records::import::{job, sweep};
 use insight::records::jobs;
 
 use crate::app::files::set_rights;
@@ -20,6 +20,9 @@ on_both!(
     a_member_who_is_removed_imports_nothing_more,
     two_imports_at_once_make_all_their_rows,
     rows_are_kept_for_ninety_days,
+    what_its_sender_goes_on_with_is_not_swept_away,
+    an_import_without_its_rows_comes_to_an_end,
+    an_import_begins_when_it_is_begun,
 );
 
 fn many(count: usize) -> String {
@@ -170,6 +173,79 @@ async fn rows_are_kept_for_ninety_days(app: TestApp) {
     bob.get(&format!("{path}/rejected"))
         .await
         .expect_status(404);
+}
+
+async fn what_its_sender_goes_on_with_is_not_swept_away(app: TestApp) {
+    let bob = bob(&app).await;
+    let (matching, checked) = (sent(&bob, "Name\nA\n").await, sent(&bob, "Name\nB\n").await);
+    check(&app, &bob, &checked).await.expect("1 new");
+    app.forward(Duration::from_secs(2 * 24 * 3600 + 1));
+    bob.start_session(Level::Full);
+    let over = sweep::over(&app).expect("looks");
+    assert_eq!(over.len(), 2);
+    // After the sweep has looked at them, and before it comes to them.
+    bob.post(&checked, &[("step", "import")])
+        .await
+        .expect_redirect(&checked);
+    bob.open(&matching).await.press("Check the rows").await;
+    for import in &over {
+        assert!(!import.delete(&app).expect("leaves it"));
+    }
+    jobs::run_due(&app).expect("runs");
+    bob.open(&checked).await.expect("Successful");
+    bob.open(&matching).await.expect("1 new, 0 updated");
+    // Two sweeps at once: the second finds nothing to do.
+    app.forward(Duration::from_secs(91 * 24 * 3600));
+    let over = sweep::over(&app).expect("looks");
+    assert_eq!(over.len(), 2);
+    assert!(over.iter().all(|it| it.delete(&app).expect("deletes")));
+    assert!(!over.iter().any(|it| it.delete(&app).expect("looks")));
+    assert_eq!(app.number("SELECT count(*) FROM imports"), 1);
+    assert_eq!(app.number("SELECT count(*) FROM import_rows"), 0);
+}
+
+/// Runs the one job that waits, and stops it when it takes more batches than it can need.
+fn run(app: &TestApp) {
+    let batches = Cell::new(0);
+    let stop = || {
+        batches.set(batches.get() + 1);
+        batches.get() > 20
+    };
+    let taken = job::claim(app).expect("asks").expect("one waits");
+    taken.run(app, &stop).expect("runs");
+    assert!(batches.get() <= 20, "it has no end");
+}
+
+async fn an_import_without_its_rows_comes_to_an_end(app: TestApp) {
+    let bob = bob(&app).await;
+    let path = sent(&bob, &many(1_000)).await;
+    check(&app, &bob, &path).await.expect("1,000 new");
+    bob.post(&path, &[("step", "import")])
+        .await
+        .expect_redirect(&path);
+    app.sql("DELETE FROM import_rows WHERE number > 300")
+        .expect("loses them");
+    run(&app);
+    let why = "Rows of the file are missing. Send it again.";
+    let page = bob.open(&path).await;
+    page.expect("Partly failed").expect(why).expect("300 new");
+    let path = sent(&bob, &many(3)).await;
+    app.sql("DELETE FROM import_rows WHERE import_id = 2")
+        .expect("loses them");
+    bob.open(&path).await.press("Check the rows").await;
+    run(&app);
+    let page = bob.open(&path).await;
+    page.expect("The check was stopped.").expect(why);
+}
+
+async fn an_import_begins_when_it_is_begun(app: TestApp) {
+    let bob = bob(&app).await;
+    let path = sent(&bob, "Name\nA\n").await;
+    check(&app, &bob, &path).await.expect("1 new");
+    app.forward(Duration::from_secs(600));
+    import(&app, &bob, &path).await.expect("Successful");
+    let waited = "SELECT started_at - created_at FROM imports";
+    assert_eq!(app.number(waited), 600_000_000);
 }
 
 #[actix_web::test]

@@ -99,6 +99,12 @@ fn batch(tx: &mut Tx<OnBehalf>, job: &Claimed) -> Result<Came> {
         .limit(BATCH)
         .select((import_rows::number, import_rows::cells))
         .load(tx.conn())?;
+    if found.is_empty() && goal.import.done < goal.import.total {
+        // Nobody will find them later either.
+        return Err(Error::refused(
+            "Rows of the file are missing. Send it again.",
+        ));
+    }
     let dry = goal.import.state == "checking";
     let mut now = goal.import.clone();
     for (number, cells) in found {

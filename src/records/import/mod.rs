@@ -12,6 +12,7 @@
 pub mod columns;
 pub mod job;
 pub mod pages;
+mod receive;
 pub mod result_pages;
 mod rows;
 pub mod stored;

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::columns::{self, Into};
+use super::receive;
 use super::stored::{self, Import};
 use crate::access::{Can, Environment, Tx, UseRecords};
 use crate::permissions::Object;
@@ -70,7 +71,7 @@ pub fn receive(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
     let kept = match request.upload() {
         None => Err(Error::refused("Choose a CSV file.")),
         Some(upload) if upload.name.is_empty() => Err(Error::refused("Choose a CSV file.")),
-        Some(upload) => stored::receive(&can, environment, object, upload),
+        Some(upload) => receive::receive(&can, environment, object, upload),
     };
     match kept {
         Ok(id) => Ok(Answer::see_other(format!("{}/import/{id}", desk.path()))),

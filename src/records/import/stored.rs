@@ -1,31 +1,21 @@
 //! Imports in the database: rows as they were sent, leases, how far each one is.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 use super::columns::{self, Into};
-use crate::access::{Asker, Can, Environment, InAccount, System, Tx, UseRecords};
+use crate::access::{Asker, Environment, InAccount, System, Tx};
 use crate::db::types::{AccountId, ImportId, Slot, Timestamp};
 use crate::permissions::Object;
 use crate::records::{Desk, environment_number, jobs};
 use crate::schema::{import_rows, imports as table};
-use crate::web::upload::Upload;
-use crate::{App, Error, Result, on_each};
+use crate::{App, Error, Result};
 
 /// A worker that has not come back by then is taken for dead.
 pub(super) const LEASE: time::Duration = time::Duration::minutes(2);
 
-/// Unfinished imports that one member may have.
-const OPEN: i64 = 5;
-
-/// Most columns of a file.
-const COLUMNS: usize = 200;
-
-/// Rows written in one statement.
-const PIECE: usize = 500;
+/// States of an import that waits for its sender.
+pub(super) const NOT_BEGUN: [&str; 3] = ["received", "matching", "checked"];
 
 /// One import as its sender sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,11 +127,11 @@ pub(super) fn list(json: &str) -> Result<Vec<String>> {
     serde_json::from_str(json).map_err(Error::internal)
 }
 
-fn json(texts: &[String]) -> Result<String> {
+pub(super) fn json(texts: &[String]) -> Result<String> {
     serde_json::to_string(texts).map_err(Error::internal)
 }
 
-fn keys(columns: &[Into]) -> Result<String> {
+pub(super) fn keys(columns: &[Into]) -> Result<String> {
     let keys: Vec<String> = columns.iter().map(|into| into.key().to_owned()).collect();
     json(&keys)
 }
@@ -167,155 +157,6 @@ pub fn desk<P: InAccount>(
     let desk = Desk::open(tx, environment, object)?;
     require_import(&desk)?;
     Ok(desk)
-}
-
-/// Keeps a file that arrived: its rows go into the database, part by part, so that from then on every process can work
-/// on them. Gives the number of the import.
-pub fn receive(
-    can: &Can<UseRecords>,
-    environment: Environment,
-    object: Object,
-    upload: &Upload,
-) -> Result<ImportId> {
-    let checked = upload.checked.clone().map_err(Error::Refused)?;
-    let mut file = upload.open()?;
-    let mut skipped = vec![0; checked.skip];
-    file.read_exact(&mut skipped).map_err(Error::internal)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(checked.delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(BufReader::new(file));
-    let mut rows = Rows(reader.records());
-    let heads = rows
-        .next()
-        .ok_or_else(|| Error::refused("The file is empty."))??;
-    if heads.len() > COLUMNS {
-        return Err(Error::refused(format!(
-            "The file has more than {COLUMNS} columns."
-        )));
-    }
-    let heads: Vec<String> = (1..)
-        .zip(heads)
-        .map(|(number, head)| match head.trim() {
-            "" => format!("Column {number}"),
-            head => head.chars().take(250).collect(),
-        })
-        .collect();
-    let id = can.write(|tx| begin(tx, environment, object, &upload.name, &heads))?;
-    let mut number = 0;
-    let mut first: Option<Vec<String>> = None;
-    loop {
-        let piece: Vec<Vec<String>> = rows.by_ref().take(PIECE).collect::<Result<_>>()?;
-        if piece.is_empty() {
-            break;
-        }
-        if first.is_none() {
-            first = piece.first().cloned();
-        }
-        let written = i64::try_from(piece.len()).unwrap_or(i64::MAX);
-        can.write(|tx| keep(tx, id, number, &piece))?;
-        number += written;
-    }
-    can.write(|tx| {
-        let desk = desk(tx, environment, object)?;
-        let guessed = columns::guess(&desk, &heads, &first.unwrap_or_default());
-        let account = tx.account();
-        diesel::update(table::table)
-            .filter(table::account_id.eq(account))
-            .filter(table::id.eq(id))
-            .set((
-                table::state.eq("matching"),
-                table::matched.eq(keys(&guessed)?),
-                table::total.eq(number),
-            ))
-            .execute(tx.conn())?;
-        Ok(())
-    })?;
-    Ok(id)
-}
-
-/// Records of a file as texts.
-struct Rows<'r>(csv::StringRecordsIter<'r, BufReader<File>>);
-
-impl Iterator for Rows<'_> {
-    type Item = Result<Vec<String>>;
-    fn next(&mut self) -> Option<Self::Item> {
-        let record = self.0.next()?;
-        Some(match record {
-            Ok(cells) => Ok(cells.iter().map(str::to_owned).collect()),
-            Err(error) => Err(Error::refused(format!("The file cannot be read: {error}"))),
-        })
-    }
-}
-
-fn begin(
-    tx: &mut Tx<UseRecords>,
-    environment: Environment,
-    object: Object,
-    name: &str,
-    heads: &[String],
-) -> Result<ImportId> {
-    let desk = desk(tx, environment, object)?;
-    let (account, now) = (tx.account(), tx.now());
-    let open: i64 = table::table
-        .filter(table::account_id.eq(account))
-        .filter(table::member_slot.eq(desk.slot()))
-        .filter(table::finished_at.is_null())
-        .count()
-        .get_result(tx.conn())?;
-    if open >= OPEN {
-        return Err(Error::refused(
-            "Five of your imports are not finished. Finish or discard one of them first.",
-        ));
-    }
-    let address = tx.actor().address.clone();
-    Ok(diesel::insert_into(table::table)
-        .values((
-            table::account_id.eq(account),
-            table::environment.eq(environment_number(environment)),
-            table::object.eq(object.number()),
-            table::member_slot.eq(desk.slot()),
-            table::address.eq(address),
-            (
-                table::source.eq("csv"),
-                table::name.eq(name),
-                table::external_id.eq(""),
-                table::state.eq("received"),
-                table::reason.eq(""),
-            ),
-            table::attempts.eq(0),
-            (table::heads.eq(json(heads)?), table::matched.eq("[]")),
-            (
-                table::total.eq(0_i64),
-                table::done.eq(0_i64),
-                table::created_rows.eq(0_i64),
-                table::updated_rows.eq(0_i64),
-                table::rejected_rows.eq(0_i64),
-            ),
-            table::created_at.eq(now),
-        ))
-        .returning(table::id)
-        .get_result(tx.conn())?)
-}
-
-fn keep(tx: &mut Tx<UseRecords>, id: ImportId, after: i64, piece: &[Vec<String>]) -> Result<()> {
-    let account = tx.account();
-    let rows = (after + 1..)
-        .zip(piece)
-        .map(|(number, cells)| {
-            Ok((
-                import_rows::account_id.eq(account),
-                import_rows::import_id.eq(id),
-                import_rows::number.eq(number),
-                import_rows::cells.eq(json(cells)?),
-                import_rows::state.eq(WAITING),
-                import_rows::reason.eq(""),
-            ))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    on_each!(tx.conn(), c => diesel::insert_into(import_rows::table).values(rows).execute(c))?;
-    Ok(())
 }
 
 /// States of a row.
@@ -447,6 +288,8 @@ fn begin_pass<P: InAccount>(
                 table::updated_rows.eq(0_i64),
                 table::rejected_rows.eq(0_i64),
             ),
+            // Each pass has its own beginning.
+            table::started_at.eq(None::<Timestamp>),
             table::leased_until.eq(None::<Timestamp>),
             table::lease_token.eq(None::<Vec<u8>>),
         ))
@@ -463,18 +306,24 @@ fn begin_pass<P: InAccount>(
     Ok(())
 }
 
-/// Forgets an import that was not begun.
+/// Forgets an import that was not begun. Also one whose file is being kept: nothing tells it from one whose server died
+/// over that, and a server that is alive finds out at its next piece.
 pub fn discard<P: InAccount>(tx: &mut Tx<P>, import: &Import) -> Result<()> {
+    match delete(tx, import.id, &NOT_BEGUN)? {
+        true => Ok(()),
+        false => Err(Error::refused("This import is not at this step any more.")),
+    }
+}
+
+/// Deletes an import, and its rows with it, when it is in one of these states.
+pub(super) fn delete<P: InAccount>(tx: &mut Tx<P>, id: ImportId, states: &[&str]) -> Result<bool> {
     let account = tx.account();
     let gone = diesel::delete(table::table)
         .filter(table::account_id.eq(account))
-        .filter(table::id.eq(import.id))
-        .filter(table::state.eq_any(["matching", "checked"]))
+        .filter(table::id.eq(id))
+        .filter(table::state.eq_any(states))
         .execute(tx.conn())?;
-    if gone == 0 {
-        return Err(Error::refused("This import is not at this step any more."));
-    }
-    Ok(())
+    Ok(gone > 0)
 }
 
 /// An import that a worker has taken.
