@@ -5,11 +5,13 @@ use insight::db::types::RecordId;
 use insight::permissions::model::LayoutField;
 use insight::permissions::objects::{Field, Kind};
 use insight::permissions::{Object, custom_fields};
+use insight::records::jobs;
 
 use crate::app::TestApp;
 use crate::app::page::Page;
 use crate::app::people::Person;
 use crate::app::records::{called, list_of, names, on_layout};
+use crate::import::send_to;
 use crate::on_both;
 
 on_both!(what_a_layout_hides_is_in_no_answer);
@@ -140,7 +142,8 @@ async fn what_a_layout_hides_is_in_no_answer(app: TestApp) {
                 .filter(|plant| !shown.iter().any(|on| on.key == plant.key))
                 .collect();
             assert!(!hidden.is_empty());
-            let answers = everything_about(&person, place, id, &fields, &shown).await;
+            let mut answers = everything_about(&person, place, id, &fields, &shown).await;
+            answers.extend(files_about(&app, &person, place, id, &fields).await);
             for page in &answers {
                 let all = format!("{:?} {}", page.headers, page.source());
                 for trace in hidden.iter().flat_map(|plant| &plant.traces) {
@@ -230,5 +233,63 @@ async fn everything_about(
             .post(&format!("{list}/export"), &[("how", "now")])
             .await,
     );
+    answers
+}
+
+/// Every answer that jobs come to: the file of an export, and an import that tries to change the record, with all fields
+/// asked for by name.
+async fn files_about(
+    app: &TestApp,
+    person: &Person,
+    place: &str,
+    id: RecordId,
+    fields: &[(String, Kind)],
+) -> Vec<Page> {
+    let list = list_of(place);
+    let keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_str()).collect();
+    let mut answers = Vec::new();
+    for query in ["", &format!("?columns={}", keys.join(","))] {
+        let export = format!("{list}/export{query}");
+        let page = person.post(&export, &[("how", "job")]).await;
+        page.expect_status(303);
+        let path = page.header("location").to_owned();
+        answers.push(person.get(&path).await);
+        jobs::run_due(app).expect("exports");
+        answers.push(person.get(&path).await);
+        let file = person.get(&format!("{path}/file")).await;
+        file.expect_status(200);
+        answers.push(file);
+    }
+    // A row that may well be accepted, one with a wrong value in every field, and one about a record there is not.
+    let wrong = ",wrong \u{1}".repeat(keys.len());
+    let empty = ",".repeat(keys.len() - 1);
+    let file = format!(
+        "record_number,{}\n{id},Mine{empty}\n{id}{wrong}\n{}9{wrong}\n",
+        keys.join(","),
+        id
+    );
+    let sent = send_to(person, &list, file.as_bytes()).await;
+    sent.expect_status(303);
+    let path = sent.header("location").to_owned();
+    answers.push(sent);
+    let matching = person.get(&path).await;
+    let wrong: Vec<(String, &str)> = (0..=keys.len())
+        .map(|place| format!("column-{place}"))
+        .zip(["record_number"].into_iter().chain(keys.iter().copied()))
+        .collect();
+    let wrong: Vec<(&str, &str)> = wrong.iter().map(|(id, key)| (id.as_str(), *key)).collect();
+    // Refused for what is hidden or read-only; when nothing is, it is checked.
+    answers.push(person.post(&path, &wrong).await);
+    answers.push(matching.press("Check the rows").await);
+    for step in ["check", "import"] {
+        answers.push(person.get(&path).await);
+        jobs::run_due(app).expect(step);
+        answers.push(person.get(&path).await);
+        answers.push(person.get(&format!("{path}/rejected")).await);
+        answers.push(person.post(&path, &[("step", "import")]).await);
+    }
+    let last = person.get(&path).await;
+    last.expect("Accepted").expect("Rejected rows");
+    answers.push(last);
     answers
 }
