@@ -9,7 +9,7 @@ use crate::app::files::{On, give, record, records};
 use crate::app::page::Page;
 use crate::app::people::Person;
 use crate::app::records::{facts, names, on_layout};
-use crate::import::{check, import, send_to};
+use crate::import::{check, import, send, send_to};
 use crate::on_both;
 
 on_both!(
@@ -129,8 +129,7 @@ async fn the_number_of_a_linked_record_out_of_sight_is_not_confirmed(app: TestAp
     assert_eq!(guess(&hidden).await, guess("987654321").await);
 
     let file = format!("Record number,Organization\n{id},{hidden}\n{id},987654321\n");
-    let token = bob.form_token();
-    let page = send_to(&bob, PROJECTS, &token, file.as_bytes()).await;
+    let page = send_to(&bob, PROJECTS, file.as_bytes()).await;
     let path = page.header("location").to_owned();
     let page = check(&app, &bob, &path).await;
     page.expect("0 new, 0 updated, 2 with errors");
@@ -178,9 +177,8 @@ async fn a_name_is_never_read_only(app: TestApp) {
 async fn a_value_that_is_offered_no_more_comes_back_in_a_file(app: TestApp) {
     let bob = crate::import::bob(&app).await;
     let id = record(&app, &bob, Object::Lead, "Lead", r#"{"status":"Gone"}"#);
-    let token = bob.form_token();
     let at = async |file: String| -> Page {
-        let page = send_to(&bob, LEADS, &token, file.as_bytes()).await;
+        let page = send(&bob, file.as_bytes()).await;
         let path = page.header("location").to_owned();
         check(&app, &bob, &path).await
     };
