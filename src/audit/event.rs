@@ -199,7 +199,9 @@ impl Event {
                 rows,
                 whole,
             } => format!(
-                "Exported {} as CSV from {environment} ({filter}){}",
+                "Exported {}{} as CSV from {environment} ({filter}){}",
+                // Not all of them may have reached the reader.
+                if *whole { "" } else { "at most " },
                 counted(*rows, object),
                 if *whole { "" } else { ", broken off" },
             ),

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::request::{Form, query_string};
 
@@ -27,12 +28,11 @@ impl<K: Serialize + DeserializeOwned> Place<K> {
     /// From the query string. What cannot be read (typed by hand, an old format) is the first page.
     pub fn read(query: &Form, name: &str) -> Option<Place<K>> {
         let text = query.one(name).ok().filter(|t| !t.is_empty())?;
-        let json = BASE64.decode(text).ok()?;
-        // No key holds it, and Postgres takes none as text.
-        if json.windows(6).any(|six| six == b"\\u0000") {
+        let sent: Value = serde_json::from_slice(&BASE64.decode(text).ok()?).ok()?;
+        if has_nul(&sent) {
             return None;
         }
-        let mut place: Place<K> = serde_json::from_slice(&json).ok()?;
+        let mut place: Place<K> = serde_json::from_value(sent).ok()?;
         place.at = place.at.clamp(0, 1_000_000_000);
         Some(place)
     }
@@ -40,6 +40,16 @@ impl<K: Serialize + DeserializeOwned> Place<K> {
     /// As it stands in the query string.
     pub fn text(&self) -> String {
         BASE64.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// No text that is kept has a NUL in it, and Postgres takes none.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(values) => values.values().any(has_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -335,7 +335,7 @@ async fn a_right_that_is_lost_ends_the_job(app: TestApp) {
     assert_eq!(left.count(), 0);
     let audit = audit(&app).await;
     assert!(
-        audit.contains("Exported 1000 rows of Leads as CSV from TEST (all), broken off"),
+        audit.contains("Exported at most 1000 rows of Leads as CSV from TEST (all), broken off"),
         "{audit}"
     );
 }

@@ -86,7 +86,7 @@ async fn a_reader_who_pauses_gets_no_more_than_the_log_says(app: TestApp) {
     got.extend(answer.chunk().await.expect("arrives").expect("a piece"));
     // Nobody reads on: what fits into the buffers is sent, then the lease ends.
     let noted = wait::until(async || {
-        app.forward(Duration::from_secs(121));
+        app.forward(Duration::from_secs(601));
         jobs::run_due(&app).expect("looks");
         let stopped = "SELECT count(*) FROM exports WHERE state = 'stopped'";
         (app.number(stopped) == 1).then_some(())
@@ -117,7 +117,7 @@ async fn a_download_whose_server_died_is_written_down(app: TestApp) {
     broken_by_death(&app).await;
     let audit = audit(&app).await;
     assert!(
-        audit.contains("Exported 7 rows of Leads as CSV from TEST (all), broken off"),
+        audit.contains("Exported at most 7 rows of Leads as CSV from TEST (all), broken off"),
         "{audit}"
     );
 }

@@ -52,10 +52,15 @@ async fn what_others_have_out_of_sight_is_not_looked_through(app: TestApp) {
     }
     let given = [("name", "Given to Bob"), ("assigned", bob.email())];
     ada.make("test/leads", &given).await;
+    let sent = [("name", "Given to Ada"), ("assigned", ada.email())];
+    bob.make("test/leads", &sent).await;
     for (query, found) in [
         (format!("created-by={ada_is}"), 1),
         (format!("created-by={ada_is}&sort=name&assigned=me"), 1),
-        (format!("assigned={ada_is}"), 0),
+        (format!("assigned={ada_is}"), 1),
+        (format!("assigned={ada_is}&q=given+to+a&sort=phone"), 1),
+        (format!("assigned={ada_is}&created-by=me"), 1),
+        (format!("assigned={ada_is}&created-by={ada_is}"), 0),
     ] {
         let page = bob.get(&format!("{LEADS}?{query}")).await;
         assert_eq!(names(&page).len(), found, "{query}");
@@ -87,8 +92,15 @@ async fn a_search_among_many_says_how_far_it_came(app: TestApp) {
         .open(&format!("{LEADS}?f.company=Nordlys&sort=phone"))
         .await;
     page.expect(
-        "Sorted are the 0 found among the 20,000 leads changed last. Sort by name or by update to look through all.",
+        "Sorted are the 0 found among 20,000 leads that were looked through. Sort by name or by update to look through all.",
     );
+    page.expect("0+ leads").expect_not("No leads match");
+    // What no record can meet is not looked for.
+    for nothing in ["f.estimated_value.min=x", "created-by=nobody", "assigned=x"] {
+        let page = ada.open(&format!("{LEADS}?{nothing}")).await;
+        page.expect("0 leads")
+            .expect("No leads match these filters.");
+    }
 }
 
 /// Bob's project, linked to an organization that he does not see.

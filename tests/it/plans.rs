@@ -177,6 +177,11 @@ fn queries(desk: &Desk) -> Vec<ListQuery> {
             Sort::default(),
             vec![(Column::AssignedTo, Test::Member(None))],
         ),
+        with(
+            "",
+            Sort::default(),
+            vec![(Column::AssignedTo, Test::Member(Some(Slot(5))))],
+        ),
     ]
 }
 

@@ -22,9 +22,9 @@ const AHEAD: i64 = 50_000;
 ///
 /// The row says at no time fewer rows than went out: otherwise somebody could have all of them and stand in the audit log
 /// with none. To tell it of every batch would be exact, and at 200,000 rows a second 200 transactions of SQLite's one
-/// writer, each of them synced to the disk. So it is told of rows in advance, of as many as went out already: a reader
-/// who is cut off has had at least half of what the log says, or all but [`AHEAD`] of it. An end that this server sees
-/// itself is written down with the exact number.
+/// writer, each of them synced to the disk. So it is told of rows in advance, of as many again as are made by then, and of
+/// no more than [`AHEAD`]. An end that this server sees itself is written down with the rows that were made, the last of
+/// which a reader who hung up may not have had.
 struct Told {
     rows: i64,
     at: Timestamp,
@@ -182,6 +182,6 @@ mod tests {
         assert_eq!(told.due(1_000, late), Some(2_000));
         // Somebody set the clock back, on which leases are counted.
         assert_eq!(told.due(1_000, Timestamp(0) - SAY), Some(2_000));
-        assert!(SAY * 2 < stored::LEASE);
+        assert!(SAY * 2 < stored::SILENCE);
     }
 }

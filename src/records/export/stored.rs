@@ -15,7 +15,11 @@ use crate::schema::exports as table;
 use crate::{App, Error, Result};
 
 /// A worker that has not come back by then is taken for dead.
-pub(super) const LEASE: time::Duration = time::Duration::minutes(2);
+const LEASE: time::Duration = time::Duration::minutes(2);
+
+/// A direct export that nobody reads on for so long is taken for broken off: time for a thousand long rows on a slow line,
+/// and for the clock of another server that is five minutes ahead.
+pub(super) const SILENCE: time::Duration = time::Duration::minutes(10);
 
 /// [`BULK`] as a number of rows. What is expected when nobody knows how many there are.
 pub(super) const BULK_ROWS: i64 = BULK as i64;
@@ -145,7 +149,7 @@ pub fn ask<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, wanted: &Wanted) -> Result
             ),
             table::created_at.eq(now),
             table::started_at.eq(direct.then_some(now)),
-            table::leased_until.eq(direct.then_some(now + LEASE)),
+            table::leased_until.eq(direct.then_some(now + SILENCE)),
         ))
         .returning(table::id)
         .get_result(tx.conn())?)
@@ -354,7 +358,7 @@ pub(super) fn finish(
 /// be sent.
 pub(super) fn still_sending(app: &App, id: ExportId, written: i64) -> Result<bool> {
     app.system_write(|tx| {
-        let until = tx.now() + LEASE;
+        let until = tx.now() + SILENCE;
         let open = diesel::update(table::table.filter(table::id.eq(id)))
             .filter(table::state.eq("in progress"))
             .set((table::leased_until.eq(until), table::written.eq(written)))
@@ -371,7 +375,7 @@ pub fn note_broken_off(app: &App) -> Result<usize> {
             "UPDATE exports SET leased_until = $1 WHERE direct AND finished_at IS NULL AND leased_until <= $2 \
              RETURNING {CLAIMED}"
         ))
-        .bind::<BigInt, _>(now + LEASE)
+        .bind::<BigInt, _>(now + SILENCE)
         .bind::<BigInt, _>(now)
         .load(tx.conn())?;
         let number = rows.len();

@@ -10,7 +10,7 @@ mod walk;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, Record, rows};
+use super::{Desk, Record};
 use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::RecordId;
@@ -94,7 +94,7 @@ pub fn part_by<P: InAccount>(
                 .map(|(at, id)| ((SortKey::Number(at.0.into()), id), id));
             let ids = in_order(rows.collect(), query, after, back, limit);
             return Ok(Part {
-                records: rows::records(tx, &ids)?,
+                records: walk::seen_of(tx, desk, &ids)?,
                 ..Part::default()
             });
         }

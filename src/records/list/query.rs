@@ -249,6 +249,8 @@ impl ListQuery {
             let test = match typed.trim() {
                 "" => continue,
                 "me" => Test::Member(Some(desk.slot())),
+                // Somebody made every record.
+                "nobody" if column == Column::CreatedBy => Test::Nothing,
                 "nobody" => Test::Member(None),
                 typed => match people::member(tx, desk.rules(), typed)? {
                     None => Test::Nothing,
@@ -267,6 +269,13 @@ impl ListQuery {
     /// True when nothing is narrowed.
     pub fn is_whole(&self) -> bool {
         self.prefix.is_empty() && self.filters.is_empty()
+    }
+
+    /// True when a condition is one that no record meets: nothing has to be looked through.
+    pub fn finds_nothing(&self) -> bool {
+        self.filters
+            .iter()
+            .any(|filter| filter.test == Test::Nothing)
     }
 
     /// True for a record that meets every condition.

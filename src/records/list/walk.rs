@@ -121,6 +121,7 @@ fn guide<'a, P: InAccount>(
 /// The next records that somebody sees.
 fn seen_by<P: InAccount>(
     tx: &mut Tx<P>,
+    desk: &Desk,
     scan: &Scan,
     seen: &Slots,
     limit: usize,
@@ -135,15 +136,27 @@ fn seen_by<P: InAccount>(
         // As many as a whole page has, so that there are few different statements.
         let (mut found, _) = plan::next(tx.conn(), &rest, seen, limit, plan, &guide)?;
         found.truncate(limit - records.len());
-        records.extend(fetched(tx, &found)?);
+        records.extend(fetched(tx, desk, &found)?);
     }
     Ok(records)
 }
 
 /// The records of some entries, in their order.
-fn fetched<P: InAccount>(tx: &mut Tx<P>, entries: &[Entry]) -> Result<Vec<Record>> {
+fn fetched<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, entries: &[Entry]) -> Result<Vec<Record>> {
     let ids: Vec<RecordId> = entries.iter().map(|entry| entry.id).collect();
-    rows::records(tx, &ids)
+    seen_of(tx, desk, &ids)
+}
+
+/// Those of some records that the desk reaches, in their order. A transaction that writes sees on Postgres who has them by
+/// now, which may be somebody else than when their numbers were read.
+pub(super) fn seen_of<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    ids: &[RecordId],
+) -> Result<Vec<Record>> {
+    let mut records = rows::records(tx, ids)?;
+    records.retain(|record| desk.reach().admits(record.people));
+    Ok(records)
 }
 
 /// Where a walk ended.
@@ -180,7 +193,7 @@ fn tested<P: InAccount>(
         let (found, over) = entries(tx, desk, query, &scan, size, plan)?;
         let last = found.last().cloned();
         left -= found.len();
-        let mut records = fetched(tx, &may_meet(query, found))?;
+        let mut records = fetched(tx, desk, &may_meet(query, found))?;
         records.retain(|record| query.admits(record));
         if take(records) {
             return Ok(End::Full);
@@ -211,14 +224,14 @@ pub(super) fn part<P: InAccount>(
     budget: usize,
     plan: Plan,
 ) -> Result<Part> {
-    if matches!(desk.reach(), Reach::Nothing) || limit == 0 {
+    if matches!(desk.reach(), Reach::Nothing) || limit == 0 || query.finds_nothing() {
         return Ok(Part::default());
     }
     if !needs_rows(query) {
         let scan = Scan::new(tx, desk, query, after, back);
         let records = match desk.reach() {
             Reach::Everything => scan.records(tx.conn(), limit)?,
-            Reach::Of(seen) => seen_by(tx, &scan, seen, limit, plan)?,
+            Reach::Of(seen) => seen_by(tx, desk, &scan, seen, limit, plan)?,
             Reach::Nothing => Vec::new(),
         };
         return Ok(Part {
@@ -250,7 +263,7 @@ fn named<P: InAccount>(
     query: &ListQuery,
     plan: Plan,
 ) -> Result<Option<Vec<Entry>>> {
-    if matches!(desk.reach(), Reach::Nothing) {
+    if matches!(desk.reach(), Reach::Nothing) || query.finds_nothing() {
         return Ok(Some(Vec::new()));
     }
     let by_name = ListQuery {
@@ -279,7 +292,7 @@ pub(super) fn found<P: InAccount>(
     let Some(entries) = named(tx, desk, query, plan)? else {
         return Ok(None);
     };
-    let mut records = fetched(tx, &entries)?;
+    let mut records = fetched(tx, desk, &entries)?;
     records.retain(|record| query.admits(record));
     Ok(Some(records))
 }
@@ -319,6 +332,9 @@ pub(super) fn count<P: InAccount>(
         },
         ..query.clone()
     };
+    if query.finds_nothing() {
+        return Ok((0, true));
+    }
     if needs_rows(query) {
         let mut number = 0;
         let end = tested(tx, desk, query, None, false, budget, plan, |more| {

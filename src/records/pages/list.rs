@@ -103,7 +103,8 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
     let back = place.as_ref().is_some_and(|place| place.back);
     let after = place.as_ref().map(|place| &place.key);
     let found = list::part(tx, desk, &asked, after, back, PAGE + 1)?;
-    let whole = place.is_none() && found.stopped.is_none() && found.records.len() <= PAGE;
+    let ended = found.stopped.is_none() && found.cut.is_none();
+    let whole = place.is_none() && ended && found.records.len() <= PAGE;
     let count = if whole {
         Count {
             number: found.records.len(),
@@ -317,7 +318,7 @@ fn cut(object: Object, number: usize) -> String {
         );
     }
     format!(
-        "Sorted are the {} found among the {} {words} changed last. Sort by name or by update to look through all.",
+        "Sorted are the {} found among {} {words} that were looked through. Sort by name or by update to look through all.",
         count(number),
         count(BUDGET)
     )
