@@ -192,6 +192,7 @@ impl Ask {
             } else {
                 Sort::default()
             },
+            ..ListQuery::default()
         }
     }
 

@@ -414,26 +414,30 @@ impl Kind {
         }
     }
 
-    /// Where a kept text stands among others of its kind.
+    /// Where a kept text stands among others of its kind; a link by the name that it shows.
     pub fn sort_key(&self, kept: &str) -> SortKey {
         if kept.is_empty() {
             return SortKey::Empty;
         }
         match self {
             Kind::Number => scaled(kept).map_or(SortKey::Empty, SortKey::Number),
-            Kind::Link(_) => kept.parse().map_or(SortKey::Empty, SortKey::Number),
             Kind::Choice(values) => match values.iter().position(|v| v == kept) {
                 Some(place) => SortKey::Number(place as i128),
                 // A choice that an administrator took away stays on its records, after all others.
                 None => SortKey::Text(kept.to_lowercase()),
             },
-            _ => SortKey::Text(kept.to_lowercase()),
+            _ => SortKey::Text(self.beginning(kept).to_lowercase()),
         }
     }
 
-    /// True when a list can be sorted by it. A link would put records in the order of others the reader may not see.
-    pub fn sortable(&self) -> bool {
-        !matches!(self, Kind::Link(_) | Kind::LongText)
+    /// As much of a kept text as it is sorted by: of a long one the first [`TEXT_LIMIT`] characters, because a place in a
+    /// list stands in addresses.
+    pub fn beginning<'a>(&self, kept: &'a str) -> &'a str {
+        let end = match self {
+            Kind::LongText => kept.char_indices().nth(TEXT_LIMIT).map(|(end, _)| end),
+            _ => None,
+        };
+        &kept[..end.unwrap_or(kept.len())]
     }
 }
 

@@ -142,6 +142,12 @@ async fn what_a_layout_hides_is_in_no_answer(app: TestApp) {
                 .filter(|plant| !shown.iter().any(|on| on.key == plant.key))
                 .collect();
             assert!(!hidden.is_empty());
+            for plant in &hidden {
+                let page = person
+                    .get(&format!("{}?any={}", list_of(place), plant.typed))
+                    .await;
+                assert!(names(&page).is_empty(), "{} was looked at", plant.key);
+            }
             let mut answers = everything_about(&person, place, id, &fields, &shown).await;
             answers.extend(files_about(&app, &person, place, id, &fields).await);
             for page in &answers {

@@ -15,8 +15,8 @@ use insight::web::paging::{COUNT_CAP, PAGE, Place};
 use crate::app::TestApp;
 use crate::app::people::{Level as Session, Person};
 use crate::app::records::called;
+use crate::app::statements::{explained, reads_all, scans_of_all, statements_of};
 use crate::on_both;
-use crate::plans::{explained, reads_all, scans_of_all, statements_of};
 
 on_both!(ten_thousand_members_are_listed_along_indexes);
 

@@ -1,22 +1,22 @@
 //! Every way to a page of records gives the same page, and none of them reads all records.
 
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use insight::App;
-use insight::access::{Can, Environment, Proof, Tx, UseRecords, Visit};
+use insight::access::{Can, Environment, Tx, UseRecords, Visit};
 use insight::db::types::{RecordId, RoleId, Slot};
 use insight::db::{Conn, Target};
 use insight::permissions::{Level, Object, People, Reach, Rules};
-use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Plan, Sort, Test};
+use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Plan, Sort, Test, Words};
 use insight::records::{self, Desk};
 use insight::schema::{members, records as table, roles, sharing_rules};
 
 use crate::app::TestApp;
 use crate::app::people::{Company, Level as Session, Person, Role};
+use crate::app::statements::{explained, reads_account, reads_all, scans_of_all, statements_of};
 use crate::on_both;
 
 on_both!(
@@ -146,6 +146,7 @@ fn queries(desk: &Desk) -> Vec<ListQuery> {
             .into_iter()
             .map(|(column, test)| Filter { column, test })
             .collect(),
+        ..ListQuery::default()
     };
     let company = Column::Field(field("company"));
     let me = Test::Member(Some(desk.slot()));
@@ -182,6 +183,12 @@ fn queries(desk: &Desk) -> Vec<ListQuery> {
             Sort::default(),
             vec![(Column::AssignedTo, Test::Member(Some(Slot(5))))],
         ),
+        with("", sort(By::AssignedTo, false), vec![]),
+        with("ann", sort(By::CreatedBy, true), vec![]),
+        ListQuery {
+            words: Words::in_fields_of(desk, "JORD"),
+            ..plain
+        },
     ]
 }
 
@@ -201,6 +208,7 @@ fn expected(all: &[Row], rules: &Rules, slot: Slot, query: &ListQuery) -> Vec<Re
                 && name
                     .to_lowercase()
                     .starts_with(&query.prefix.to_lowercase())
+                && (query.words.is_none() || data.contains("Fjord"))
                 && query
                     .filters
                     .iter()
@@ -216,12 +224,23 @@ fn expected(all: &[Row], rules: &Rules, slot: Slot, query: &ListQuery) -> Vec<Re
     rows.sort_by(|a, b| match query.sort.by {
         By::Name => (a.0.1.to_lowercase(), a.0.0).cmp(&(b.0.1.to_lowercase(), b.0.0)),
         By::Created => (a.2.0, a.0.0).cmp(&(b.2.0, b.0.0)),
+        By::AssignedTo => (called(a.1.1), a.0.0).cmp(&(called(b.1.1), b.0.0)),
+        By::CreatedBy => (called(Some(a.1.0)), a.0.0).cmp(&(called(Some(b.1.0)), b.0.0)),
         _ => (a.2.1, a.0.0).cmp(&(b.2.1, b.0.0)),
     });
     if query.sort.descending {
         rows.reverse();
     }
     rows.into_iter().map(|row| row.0.0).collect()
+}
+
+/// What a member of the company is called, in lower case.
+fn called(slot: Option<Slot>) -> String {
+    match slot {
+        None => String::new(),
+        Some(Slot(0)) => "ada".to_owned(),
+        Some(Slot(n)) => format!("m{n}"),
+    }
 }
 
 fn all_records(tx: &mut Tx<UseRecords>) -> insight::Result<Vec<Row>> {
@@ -305,7 +324,10 @@ fn check_pages(
             let part = list::part_by(tx, desk, query, after.as_ref(), back, size, plan)?;
             assert!(part.stopped.is_none() && part.cut.is_none(), "{what}");
             let more = part.records.len() == size;
-            after = part.records.last().map(|record| list::key(query, record));
+            after = part
+                .records
+                .last()
+                .map(|record| list::key(query, record, &part.names));
             found.extend(part.records.iter().map(|record| record.id));
             if !more {
                 break;
@@ -449,7 +471,10 @@ fn look_at_everything(
         let plans = if q < 3 { &PLANS[..] } else { &PLANS[..4] };
         for plan in plans.iter().copied() {
             let first = list::part_by(tx, &desk, query, None, false, 50, plan)?;
-            let last = first.records.last().map(|record| list::key(query, record));
+            let last = first
+                .records
+                .last()
+                .map(|record| list::key(query, record, &first.names));
             for back in [false, true] {
                 list::part_by(tx, &desk, query, last.as_ref(), back, 50, plan)?;
             }
@@ -524,76 +549,4 @@ async fn no_list_reads_all_records(app: TestApp) {
         })
         .expect("reads");
     }
-}
-
-/// How often this transaction has read a table, or an index, on Postgres: a table from one end to the other.
-pub fn scans_of_all(conn: &mut Conn, of: &str) -> i64 {
-    #[derive(QueryableByName)]
-    struct Scans {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        n: i64,
-    }
-    diesel::sql_query(format!(
-        "SELECT pg_stat_get_xact_numscans('{of}'::regclass) AS n"
-    ))
-    .get_result::<Scans>(conn)
-    .expect("counts")
-    .n
-}
-
-/// The statements about a table that are sent meanwhile, each once.
-pub fn statements_of<P: Proof>(
-    tx: &mut Tx<P>,
-    table: &str,
-    f: impl FnOnce(&mut Tx<P>) -> insight::Result<()>,
-) -> insight::Result<Vec<String>> {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let kept = sent.clone();
-    tx.conn()
-        .set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::StartQuery { query, .. } = event {
-                let text = query.to_string();
-                let text = text
-                    .split(" -- binds:")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                kept.lock().expect("not poisoned").push(text);
-            }
-        });
-    let done = f(tx);
-    tx.conn()
-        .set_instrumentation(|_: InstrumentationEvent<'_>| {});
-    done?;
-    let mut statements = sent.lock().expect("not poisoned").clone();
-    statements.retain(|text| text.contains(table));
-    statements.sort();
-    statements.dedup();
-    Ok(statements)
-}
-
-/// The steps in which SQLite carries a statement out.
-pub fn explained(conn: &mut Conn, statement: &str) -> Vec<String> {
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        detail: String,
-    }
-    diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
-        .load::<Step>(conn)
-        .unwrap_or_else(|e| panic!("{statement}: {e}"))
-        .into_iter()
-        .map(|step| step.detail)
-        .collect()
-}
-
-/// All that an account has, or has in one environment: no range to speak of where there is much.
-pub fn reads_account(step: &str, table: &str) -> bool {
-    let all = ["(account_id=?)", "(account_id=? AND environment=?)"];
-    step.starts_with(&format!("SEARCH {table}")) && all.iter().any(|all| step.ends_with(all))
-}
-
-/// "SCAN records", also along an index; a range of one is "SEARCH".
-pub fn reads_all(step: &str, table: &str) -> bool {
-    step.starts_with(&format!("SCAN {table}")) || step.starts_with(&format!("SCAN \"{table}\""))
 }

@@ -14,9 +14,9 @@ use insight::schema::members;
 
 use crate::app::TestApp;
 use crate::app::people::{Level as Session, Person, Role};
+use crate::app::statements::{explained, reads_account, reads_all, scans_of_all, statements_of};
 use crate::app::steps::{INSIGHT_USERS, everything};
 use crate::on_both;
-use crate::plans::{explained, reads_account, reads_all, scans_of_all, statements_of};
 
 on_both!(
     assigned_and_unassigned_records_go_to_the_chosen_member,

@@ -89,6 +89,9 @@ fn words(query: &ListQuery, people: &People) -> String {
     if !query.prefix.is_empty() {
         parts.push(format!("Name begins with “{}”", query.prefix));
     }
+    if let Some(words) = &query.words {
+        parts.push(format!("Any field contains “{}”", words.typed));
+    }
     parts.extend(query.filters.iter().map(|filter| condition(filter, people)));
     if parts.is_empty() {
         return "all".into();

@@ -2,21 +2,19 @@
 //! an index, tests each entry against the desk's reach, and never looks at more than a bounded number of entries.
 
 pub mod density;
+pub mod order;
 pub mod plan;
 pub mod query;
 mod recent;
 mod scan;
 mod walk;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Desk, Record};
 use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::types::RecordId;
-use crate::permissions::objects::SortKey;
+pub use order::{By, Key, Names, Sort, key};
 pub use plan::Plan;
-pub use query::{By, Column, Filter, ListQuery, Sort, Test};
+pub use query::{Column, Filter, ListQuery, Test, Words};
 
 /// Entries that one page, or one count, looks at before it gives what it has.
 pub const BUDGET: usize = 20_000;
@@ -24,15 +22,13 @@ pub const BUDGET: usize = 20_000;
 /// Records that a sort without an index puts in order.
 pub const SORT_LIMIT: usize = 10_000;
 
-/// Place of a record in a sorted list: the kept text of what it is sorted by, and its number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key(pub String, pub RecordId);
-
 /// A part of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
     /// In the order in which they were read: against the sort when going back.
     pub records: Vec<Record>,
+    /// What [`key`] needs for these records, and maybe for others.
+    pub names: Names,
     /// Where reading stopped although the list goes on, because the budget was spent. Nothing when the part is full, or
     /// the list is at its end.
     pub stopped: Option<Key>,
@@ -46,17 +42,6 @@ pub struct Count {
     pub number: usize,
     /// There are more, or there may be.
     pub more: bool,
-}
-
-/// Place of a record in a list.
-pub fn key(query: &ListQuery, record: &Record) -> Key {
-    let text = match &query.sort.by {
-        By::Updated => record.updated_at.0.to_string(),
-        By::Created => record.created_at.0.to_string(),
-        By::Name => super::change::sort_name(record.name()),
-        By::Field(shown) => record.value(shown).to_owned(),
-    };
-    Key(text, record.id)
 }
 
 /// Up to `limit` records after a place; `back`: before it, read backwards.
@@ -87,12 +72,12 @@ pub fn part_by<P: InAccount>(
     // The records whose names begin so are few enough to be put in any order, or so many that those in the wanted order
     // are soon met.
     let by_instant = matches!(query.sort.by, By::Updated | By::Created);
-    if !query.prefix.is_empty() && query.filters.is_empty() && by_instant {
+    if !query.prefix.is_empty() && !query.tests_values() && by_instant {
         if let Some(found) = walk::found_at(tx, desk, query, plan)? {
             let rows = found
                 .into_iter()
-                .map(|(at, id)| ((SortKey::Number(at.0.into()), id), id));
-            let ids = in_order(rows.collect(), query, after, back, limit);
+                .map(|(at, id)| (Key(at.0.to_string(), id), id));
+            let ids = order::next(rows.collect(), query, after, back, limit);
             return Ok(Part {
                 records: walk::seen_of(tx, desk, &ids)?,
                 ..Part::default()
@@ -101,7 +86,7 @@ pub fn part_by<P: InAccount>(
     } else if !query.prefix.is_empty()
         && let Some(found) = walk::found(tx, desk, query, plan)?
     {
-        return Ok(sorted(found, None, query, after, back, limit));
+        return sorted(tx, desk, found, query, after, back, limit);
     }
     if query.sort.indexed() {
         return walk::part(tx, desk, query, after, back, limit, BUDGET, plan);
@@ -115,56 +100,29 @@ pub fn part_by<P: InAccount>(
     let more = found.stopped.is_some() || found.records.len() > SORT_LIMIT;
     found.records.truncate(SORT_LIMIT);
     let cut = more.then_some(found.records.len());
-    Ok(sorted(found.records, cut, query, after, back, limit))
+    let part = sorted(tx, desk, found.records, query, after, back, limit)?;
+    Ok(Part { cut, ..part })
 }
 
 /// A part of a list whose order no index has: its records are put in order here.
-fn sorted(
+fn sorted<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
     found: Vec<Record>,
-    cut: Option<usize>,
     query: &ListQuery,
     after: Option<&Key>,
     back: bool,
     limit: usize,
-) -> Part {
+) -> Result<Part> {
+    let names = order::names(tx, desk, &query.sort.by, &found)?;
     let rows = found
         .into_iter()
-        .map(|record| ((query.sort_key(&record), record.id), record));
-    Part {
-        records: in_order(rows.collect(), query, after, back, limit),
-        stopped: None,
-        cut,
-    }
-}
-
-/// The next `limit` of some things behind a place, in the order of a query.
-fn in_order<T>(
-    mut rows: Vec<((SortKey, RecordId), T)>,
-    query: &ListQuery,
-    after: Option<&Key>,
-    back: bool,
-    limit: usize,
-) -> Vec<T> {
-    let descending = query.sort.descending != back;
-    rows.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
-    let from = after.map(|Key(text, id)| {
-        let value = match &query.sort.by {
-            By::Field(shown) => shown.field().kind.sort_key(text),
-            By::Name => SortKey::Text(text.clone()),
-            By::Updated | By::Created => text.parse().map_or(SortKey::Empty, SortKey::Number),
-        };
-        (value, *id)
-    });
-    rows.into_iter()
-        .filter(|(place, _)| {
-            from.as_ref().is_none_or(|from| match descending {
-                true => place < from,
-                false => place > from,
-            })
-        })
-        .map(|(_, thing)| thing)
-        .take(limit)
-        .collect()
+        .map(|record| (key(query, &record, &names), record));
+    Ok(Part {
+        records: order::next(rows.collect(), query, after, back, limit),
+        names,
+        ..Part::default()
+    })
 }
 
 /// How many records a list has, up to `cap`.
@@ -225,7 +183,7 @@ pub fn stream<P: InAccount>(
         .records
         .last()
         .filter(|_| full)
-        .map(|record| key(query, record));
+        .map(|record| key(query, record, &Names::new()));
     let next = found.stopped.or(last);
     Ok((found.records, next))
 }

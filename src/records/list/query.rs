@@ -1,14 +1,17 @@
-//! What a list is asked for: name prefix, filters, order. Read from the query string through the member's own fields:
+//! What a list is asked for: name prefix, words, filters, order. Read from the query string through the member's own fields:
 //! a field that the member does not have filters and sorts nothing, like one that never existed.
 
 use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::Slot;
 use crate::permissions::Shown;
-use crate::permissions::objects::{Kind, SortKey};
+use crate::permissions::objects::{self, Kind};
 use crate::records::change::sort_name;
+use crate::records::links::Targets;
+use crate::records::list::order::Sort;
 use crate::records::{Desk, Record, links, people};
 use crate::web::request::Form;
+use crate::web::times;
 
 /// A column of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,82 +62,6 @@ impl Column {
     }
 }
 
-/// What a list is sorted by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum By {
-    Updated,
-    Name,
-    Created,
-    Field(Shown),
-}
-
-impl By {
-    /// In the query string.
-    pub fn key(&self) -> &str {
-        match self {
-            By::Updated => "updated_at",
-            By::Name => "name",
-            By::Created => "created_at",
-            By::Field(shown) => shown.key(),
-        }
-    }
-}
-
-/// Column and direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sort {
-    pub by: By,
-    pub descending: bool,
-}
-
-impl Default for Sort {
-    /// Last update first.
-    fn default() -> Sort {
-        Sort {
-            by: By::Updated,
-            descending: true,
-        }
-    }
-}
-
-impl Sort {
-    /// From the query string: "name", "-estimated_value".
-    pub fn read(desk: &Desk, text: &str) -> Sort {
-        let (key, descending) = match text.strip_prefix('-') {
-            Some(key) => (key, true),
-            None => (text, false),
-        };
-        let by = match key {
-            "updated_at" => Some(By::Updated),
-            "created_at" => Some(By::Created),
-            "name" => Some(By::Name),
-            key => desk
-                .fields()
-                .get(key)
-                .filter(|shown| shown.field().kind.sortable())
-                .map(|shown| By::Field(shown.clone())),
-        };
-        by.map_or_else(Sort::default, |by| Sort { by, descending })
-    }
-
-    /// As it stands in the query string; empty for the default.
-    pub fn text(&self) -> String {
-        if *self == Sort::default() {
-            return String::new();
-        }
-        format!(
-            "{}{}",
-            if self.descending { "-" } else { "" },
-            self.by.key()
-        )
-    }
-
-    /// True when an index gives the order. Any other one is made of a bounded number of records.
-    pub fn indexed(&self) -> bool {
-        matches!(self.by, By::Updated | By::Name)
-    }
-}
-
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -181,17 +108,70 @@ impl Filter {
     }
 }
 
+/// Words looked for in every field that the reader has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// As typed.
+    pub typed: String,
+    /// In lower case.
+    text: String,
+    /// As a number is kept: pages group thousands and have a longer minus.
+    digits: String,
+    fields: Vec<Shown>,
+}
+
+impl Words {
+    /// These words in the fields of a desk; nothing when there are none.
+    pub fn in_fields_of(desk: &Desk, typed: &str) -> Option<Words> {
+        let typed: String = typed.trim().chars().take(TYPED).collect();
+        let text = sort_name(&typed);
+        (!typed.is_empty()).then(|| Words {
+            digits: text.replace(',', "").replace('−', "-"),
+            text,
+            typed,
+            fields: desk.fields().iter().cloned().collect(),
+        })
+    }
+
+    /// True for a record that has them in one of the fields, as it is kept or as pages show it. `targets`: what its links
+    /// lead to for the reader.
+    fn admits(&self, record: &Record, targets: &Targets) -> bool {
+        let text = &self.text;
+        self.fields.iter().any(|shown| {
+            let kept = record.value(shown);
+            match &shown.field().kind {
+                _ if kept.is_empty() => false,
+                // "no" is in too many other words.
+                Kind::YesNo => false,
+                Kind::Link(_) => targets
+                    .get(kept)
+                    .is_some_and(|target| sort_name(&target.name).contains(text)),
+                Kind::Number => !self.digits.is_empty() && kept.contains(&self.digits),
+                Kind::Date => {
+                    let day = objects::day(kept).map(times::day).unwrap_or_default();
+                    kept.contains(text) || day.to_lowercase().contains(text)
+                }
+                _ => kept.to_lowercase().contains(text),
+            }
+        })
+    }
+}
+
+/// Characters that are looked for at most.
+const TYPED: usize = 200;
+
 /// What a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
     /// Beginning of the name as typed; empty for any.
     pub prefix: String,
+    pub words: Option<Words>,
     pub filters: Vec<Filter>,
     pub sort: Sort,
 }
 
 impl ListQuery {
-    /// From a query string: `q` is the beginning of the name, `f.KEY` a filter by a field (`f.KEY.min`, `f.KEY.max` for
+    /// From a query string: `q` is the beginning of the name, `any` words in any field, `f.KEY` a filter by a field (`f.KEY.min`, `f.KEY.max` for
     /// numbers and days; `-` for empty), `assigned` and `created-by` a member's number or e-mail
     /// address, "me" or "nobody", `sort` a column.
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<ListQuery> {
@@ -260,7 +240,8 @@ impl ListQuery {
             filters.push(Filter { column, test });
         }
         Ok(ListQuery {
-            prefix: form.one("q")?.trim().chars().take(200).collect(),
+            prefix: form.one("q")?.trim().chars().take(TYPED).collect(),
+            words: Words::in_fields_of(desk, form.one("any")?),
             filters,
             sort: Sort::read(desk, form.one("sort")?),
         })
@@ -268,7 +249,12 @@ impl ListQuery {
 
     /// True when nothing is narrowed.
     pub fn is_whole(&self) -> bool {
-        self.prefix.is_empty() && self.filters.is_empty()
+        self.prefix.is_empty() && !self.tests_values()
+    }
+
+    /// True when values of a record, or its people, decide whether it is in the list.
+    pub fn tests_values(&self) -> bool {
+        self.words.is_some() || !self.filters.is_empty()
     }
 
     /// True when a condition is one that no record meets: nothing has to be looked through.
@@ -278,19 +264,13 @@ impl ListQuery {
             .any(|filter| filter.test == Test::Nothing)
     }
 
-    /// True for a record that meets every condition.
-    pub fn admits(&self, record: &Record) -> bool {
+    /// True for a record that meets every condition. `targets`: what its links lead to, where words are looked for.
+    pub fn admits(&self, record: &Record, targets: &Targets) -> bool {
         (self.prefix.is_empty() || sort_name(record.name()).starts_with(&sort_name(&self.prefix)))
             && self.filters.iter().all(|filter| filter.admits(record))
-    }
-
-    /// Where a record stands in the order.
-    pub fn sort_key(&self, record: &Record) -> SortKey {
-        match &self.sort.by {
-            By::Updated => SortKey::Number(record.updated_at.0.into()),
-            By::Created => SortKey::Number(record.created_at.0.into()),
-            By::Name => SortKey::Text(sort_name(record.name())),
-            By::Field(shown) => shown.field().kind.sort_key(record.value(shown)),
-        }
+            && self
+                .words
+                .as_ref()
+                .is_none_or(|words| words.admits(record, targets))
     }
 }

@@ -12,6 +12,7 @@ use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot, Timestamp};
 use crate::permissions::Reach;
 use crate::permissions::slots::Slots;
+use crate::records::links::{self, Targets};
 use crate::records::{Desk, Record, rows};
 
 /// Records fetched at a time where values have to be tested: few at first, because most pages are full soon.
@@ -26,7 +27,7 @@ pub(super) const FOUND_LIMIT: usize = 4_000;
 
 /// True when entries alone cannot tell whether a record meets the query.
 fn needs_rows(query: &ListQuery) -> bool {
-    !query.filters.is_empty() || (!query.prefix.is_empty() && query.sort.by != By::Name)
+    query.tests_values() || (!query.prefix.is_empty() && query.sort.by != By::Name)
 }
 
 /// The stretches that a filter by person narrows a list to, if the reader sees all that this person has. Of anybody else
@@ -159,6 +160,22 @@ pub(super) fn seen_of<P: InAccount>(
     Ok(records)
 }
 
+/// The records of some entries that meet the conditions of a query.
+fn meeting<P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    query: &ListQuery,
+    entries: &[Entry],
+) -> Result<Vec<Record>> {
+    let mut records = fetched(tx, desk, entries)?;
+    let targets = match query.words {
+        Some(_) => links::targets(tx, desk, &records)?,
+        None => Targets::default(),
+    };
+    records.retain(|record| query.admits(record, &targets));
+    Ok(records)
+}
+
 /// Where a walk ended.
 enum End {
     /// As many as were asked for.
@@ -193,9 +210,7 @@ fn tested<P: InAccount>(
         let (found, over) = entries(tx, desk, query, &scan, size, plan)?;
         let last = found.last().cloned();
         left -= found.len();
-        let mut records = fetched(tx, desk, &may_meet(query, found))?;
-        records.retain(|record| query.admits(record));
-        if take(records) {
+        if take(meeting(tx, desk, query, &may_meet(query, found))?) {
             return Ok(End::Full);
         }
         let Some(last) = last.filter(|_| !over) else {
@@ -251,7 +266,7 @@ pub(super) fn part<P: InAccount>(
             End::Stopped(key) => Some(key),
             End::Full | End::Over => None,
         },
-        cut: None,
+        ..Part::default()
     })
 }
 
@@ -292,9 +307,7 @@ pub(super) fn found<P: InAccount>(
     let Some(entries) = named(tx, desk, query, plan)? else {
         return Ok(None);
     };
-    let mut records = fetched(tx, desk, &entries)?;
-    records.retain(|record| query.admits(record));
-    Ok(Some(records))
+    meeting(tx, desk, query, &entries).map(Some)
 }
 
 /// The same for a query with a prefix alone, with what a list by instant is sorted by instead of whole records.

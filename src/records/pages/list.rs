@@ -38,6 +38,8 @@ struct List {
     total: String,
     one: bool,
     q: String,
+    /// What is looked for in every field.
+    words: String,
     filters: Filters,
     /// What the filter form keeps: columns and order.
     kept: Vec<(String, String)>,
@@ -64,8 +66,8 @@ struct List {
 
 struct Head {
     label: String,
-    /// Nothing for a column that orders nothing.
-    href: Option<String>,
+    /// The list in the order of this column.
+    href: String,
     direction: &'static str,
     number: bool,
 }
@@ -120,12 +122,12 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
     };
     let path = desk.path();
     let link = |cursor: &str| paging::with(&path, query, &[], "page", cursor);
-    let stopped = found.stopped;
+    let (stopped, names) = (found.stopped, found.names);
     let page = paging::page(
         found.records,
         PAGE,
         place.as_ref(),
-        |record| list::key(&asked, record),
+        |record| list::key(&asked, record, &names),
         link,
     );
     let go_on = stopped.map(|key| {
@@ -212,6 +214,7 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         },
         wide: shown.len() > FITTING,
         q: asked.prefix,
+        words: asked.words.map(|words| words.typed).unwrap_or_default(),
         path,
     })
 }
@@ -237,18 +240,15 @@ fn columns(desk: &Desk, query: &Form) -> Vec<Column> {
 }
 
 fn heads(shown: &[Column], sort: &Sort, path: &str, query: &Form) -> Vec<Head> {
-    let head = |label: &str, by: Option<By>, number| {
-        let on = by.as_ref() == Some(&sort.by);
+    let head = |label: &str, by: By, number| {
+        let on = by == sort.by;
         // Numbers and moments are first asked for from the top.
-        let falls = number || matches!(by, Some(By::Updated | By::Created));
-        let href = by.map(|by| {
-            let descending = if on { !sort.descending } else { falls };
-            let text = Sort { by, descending }.text();
-            paging::with(path, query, &["page"], "sort", &text)
-        });
+        let falls = number || matches!(by, By::Updated | By::Created);
+        let descending = if on { !sort.descending } else { falls };
+        let text = Sort { by, descending }.text();
         Head {
             label: label.to_owned(),
-            href,
+            href: paging::with(path, query, &["page"], "sort", &text),
             direction: match (on, sort.descending) {
                 (false, _) => "",
                 (true, false) => "ascending",
@@ -257,16 +257,10 @@ fn heads(shown: &[Column], sort: &Sort, path: &str, query: &Form) -> Vec<Head> {
             number,
         }
     };
-    let name = head("Name", Some(By::Name), false);
-    let others = shown.iter().map(|column| {
-        let by = match column {
-            Column::Field(field) if field.field().kind.sortable() => Some(By::Field(field.clone())),
-            Column::Created => Some(By::Created),
-            Column::Updated => Some(By::Updated),
-            Column::Field(_) | Column::AssignedTo | Column::CreatedBy => None,
-        };
-        head(column.label(), by, is_number(column))
-    });
+    let name = head("Name", By::Name, false);
+    let others = shown
+        .iter()
+        .map(|column| head(column.label(), By::column(column), is_number(column)));
     std::iter::once(name).chain(others).collect()
 }
 

@@ -32,11 +32,11 @@ pub fn search(
     };
     let query = ListQuery {
         prefix: prefix.trim().to_owned(),
-        filters: Vec::new(),
         sort: Sort {
             by: By::Name,
             descending: false,
         },
+        ..ListQuery::default()
     };
     let mut found = Vec::new();
     for object in objects {

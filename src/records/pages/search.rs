@@ -21,6 +21,13 @@ struct SearchPage {
     groups: Vec<Group>,
 }
 
+impl SearchPage {
+    /// No name begins so.
+    fn finds_nothing(&self) -> bool {
+        self.groups.iter().all(|group| group.rows.is_empty())
+    }
+}
+
 /// What was found of one object.
 struct Group {
     object: Object,
@@ -28,6 +35,8 @@ struct Group {
     rows: Vec<(String, String)>,
     /// The list with the same search, when it has more.
     more: Option<String>,
+    /// The list of those that have the same words in any field.
+    in_fields: String,
 }
 
 /// Records of each object on the page.
@@ -67,10 +76,7 @@ fn search(tx: &mut Tx<UseRecords>, environment: Environment, q: &str) -> Result<
     }
     match refused {
         Some(error) if groups.is_empty() => Err(error),
-        _ => {
-            groups.retain(|group| !group.rows.is_empty());
-            Ok(groups)
-        }
+        _ => Ok(groups),
     }
 }
 
@@ -79,6 +85,7 @@ fn found(tx: &mut Tx<UseRecords>, desk: &Desk, q: &str) -> Result<Group> {
         object: desk.object(),
         rows: Vec::new(),
         more: None,
+        in_fields: format!("{}?{}", desk.path(), query_string([("any", q)])),
     };
     if q.is_empty() {
         return Ok(group);

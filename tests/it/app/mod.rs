@@ -17,6 +17,7 @@ pub mod raw;
 pub mod records;
 pub mod rules;
 pub mod smtp;
+pub mod statements;
 pub mod steps;
 pub mod stripe;
 

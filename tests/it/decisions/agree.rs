@@ -10,13 +10,75 @@ use insight::db::types::{RecordId, Slot};
 use insight::permissions::Object;
 use insight::records::change::{self, Saved};
 use insight::records::draft::Draft;
-use insight::records::list::query::{By, Column, Filter, ListQuery, Sort, Test};
-use insight::records::list::{self, Key};
+use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Sort, Test, Words};
 use insight::records::{self, Desk};
 
 use super::draw::Dice;
 use super::naive::{self, Answer};
-use super::stored::{Account, Stored};
+use super::stored::{self, Account, Stored};
+
+/// Who looks at an account.
+#[derive(Clone, Copy)]
+struct Eyes<'a> {
+    account: &'a Account,
+    member: usize,
+}
+
+impl Eyes<'_> {
+    fn sees(&self, record: &Stored) -> bool {
+        let company = &self.account.company;
+        company.try_to(naive::READ, self.member, record.object, record.owners) == Answer::Allowed
+    }
+
+    /// The name that the link of a record shows, in lower case; empty for none that is seen.
+    fn link_name(&self, record: &Stored) -> String {
+        let mut all = self.account.records.iter();
+        let target = record.link.and_then(|id| all.find(|r| r.id == id));
+        target
+            .filter(|r| r.environment == record.environment && self.sees(r))
+            .map(|r| r.name.to_lowercase())
+            .unwrap_or_default()
+    }
+
+    /// The name of a member as lists show it, in lower case.
+    fn member_name(&self, place: usize) -> String {
+        let mut name = stored::member_name(place).to_lowercase();
+        if self.account.company.members[place].removed {
+            name += " (removed)";
+        }
+        name
+    }
+
+    /// The text that decides where a record stands; its number decides among the same.
+    fn place(&self, by: &By, record: &Stored) -> String {
+        match by {
+            By::Updated => format!("{:020}", record.updated_at),
+            // Each was made before the one with the next number.
+            By::Created => format!("{:020}", i64::MAX - record.id.0),
+            By::Name => record.name.to_lowercase(),
+            By::AssignedTo => record
+                .owners
+                .assigned_to
+                .map_or_else(String::new, |place| self.member_name(place)),
+            By::CreatedBy => self.member_name(record.owners.created_by),
+            By::Field(shown) if shown.key() == "notes" => record.notes.to_owned(),
+            By::Field(shown) => match stored::link_of(record.object) {
+                Some((key, _)) if key == shown.key() => self.link_name(record),
+                // Nobody filled it in.
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// True for a record that has such a word in a field.
+    fn finds(&self, desk: &Desk, word: &str, record: &Stored) -> bool {
+        let has = |key: &str| desk.fields().get(key).is_some();
+        let link = stored::link_of(record.object);
+        record.name.to_lowercase().contains(word)
+            || (has("notes") && record.notes.contains(word))
+            || (link.is_some_and(|(key, _)| has(key)) && self.link_name(record).contains(word))
+    }
+}
 
 /// What a call came to.
 fn answer<T>(result: Result<T, Error>) -> (Answer, Option<T>) {
@@ -106,7 +168,7 @@ fn see(
         .filter(|r| company.try_to(naive::READ, member, object, r.owners) == Answer::Allowed)
         .collect();
     if !account.records.is_empty() && (!here.is_empty() || dice.chance(20)) {
-        lists(tx, &desk, &visible, dice);
+        lists(tx, &desk, Eyes { account, member }, &visible, dice);
     }
     for record in &here {
         one(tx, &desk, account, member, record);
@@ -134,10 +196,11 @@ fn one(tx: &mut Tx<UseRecords>, desk: &Desk, account: &Account, member: usize, r
     if let Some(found) = found {
         assert_eq!(found.name(), record.name);
         for shown in desk.fields() {
-            let value = if shown.key() == "notes" {
-                record.notes
-            } else {
-                ""
+            let link = stored::link_of(record.object).map(|(key, _)| key);
+            let value = match shown.key() {
+                "notes" => record.notes.to_owned(),
+                key if Some(key) == link => record.link.map_or(String::new(), |id| id.to_string()),
+                _ => String::new(),
             };
             assert!(shown.key() == "name" || found.value(shown) == value);
         }
@@ -191,10 +254,13 @@ fn really_write(tx: &mut Tx<UseRecords>, account: &Account, member: usize, dice:
 }
 
 /// Lists in several orders and page sizes, searches, filters, counts, streams.
-fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut Dice) {
-    let mut orders = vec![By::Updated, By::Name, By::Created];
-    if let Some(notes) = desk.fields().get("email").or(desk.fields().get("status")) {
-        orders.push(By::Field(notes.clone()));
+fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, eyes: Eyes, visible: &[&Stored], dice: &mut Dice) {
+    let mut orders: Vec<By> = Column::all(desk).iter().map(By::column).collect();
+    // The orders that somebody could leak by are drawn more often than fields that nobody filled in.
+    for key in ["notes", "organization", "related_record"] {
+        if let Some(shown) = desk.fields().get(key) {
+            orders.extend([By::Field(shown.clone()), By::Field(shown.clone())]);
+        }
     }
     let by = orders[dice.below(orders.len())].clone();
     let sort = Sort {
@@ -205,7 +271,7 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut D
         sort,
         ..ListQuery::default()
     };
-    same(tx, desk, &query, visible, dice);
+    same(tx, desk, eyes, &query, visible, dice);
     query.prefix = dice
         .one(&["AL", "b", "bir", "ä", "cedar 1", "z"])
         .to_owned();
@@ -215,9 +281,18 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut D
         .copied()
         .filter(|r| r.name.to_lowercase().starts_with(&prefix))
         .collect();
-    same(tx, desk, &query, &begin, dice);
+    same(tx, desk, eyes, &query, &begin, dice);
+    let word = dice.one(&["al", "red", "r", "cedar 1", "lue"]);
+    let with: Vec<&Stored> = visible
+        .iter()
+        .copied()
+        .filter(|r| eyes.finds(desk, word, r))
+        .collect();
+    query.prefix = String::new();
+    query.words = Words::in_fields_of(desk, &word.to_uppercase());
+    same(tx, desk, eyes, &query, &with, dice);
+    query.words = None;
     if let (Some(notes), true) = (desk.fields().get("notes"), dice.chance(50)) {
-        query.prefix = String::new();
         query.filters = vec![Filter {
             column: Column::Field(notes.clone()),
             test: Test::Contains("red".into()),
@@ -227,7 +302,7 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut D
             .copied()
             .filter(|r| r.notes.contains("red"))
             .collect();
-        same(tx, desk, &query, &red, dice);
+        same(tx, desk, eyes, &query, &red, dice);
     }
 }
 
@@ -235,6 +310,7 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, visible: &[&Stored], dice: &mut D
 fn same(
     tx: &mut Tx<UseRecords>,
     desk: &Desk,
+    eyes: Eyes,
     query: &ListQuery,
     expected: &[&Stored],
     dice: &mut Dice,
@@ -254,13 +330,7 @@ fn same(
         "{said}"
     );
     let mut in_order: Vec<&&Stored> = expected.iter().collect();
-    match query.sort.by {
-        By::Updated => in_order.sort_by_key(|r| (r.updated_at, r.id)),
-        By::Name => in_order.sort_by_key(|r| (r.name.to_lowercase(), r.id)),
-        // Each was made before the one with the next number; fields that nobody filled in leave the number to decide.
-        By::Created => in_order.sort_by_key(|r| std::cmp::Reverse(r.id)),
-        By::Field(_) => in_order.sort_by_key(|r| r.id),
-    }
+    in_order.sort_by_key(|r| (eyes.place(&query.sort.by, r), r.id));
     if query.sort.descending {
         in_order.reverse();
     }
@@ -311,7 +381,7 @@ fn walk(
         assert!(part.cut.is_none() && part.records.len() <= size);
         let full = part.records.len() == size;
         for record in &part.records {
-            all.push((record.id, list::key(query, record)));
+            all.push((record.id, list::key(query, record, &part.names)));
         }
         assert!(all.len() < 1_000, "it never ends");
         after = match part.stopped {

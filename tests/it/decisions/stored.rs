@@ -39,7 +39,25 @@ pub struct Stored {
     pub owners: Owners,
     pub name: String,
     pub notes: &'static str,
+    /// Where it leads, if its object has a link.
+    pub link: Option<RecordId>,
     pub updated_at: i64,
+}
+
+/// The key of the link that an object has, and what it leads to; nothing there: anything.
+pub fn link_of(object: Object) -> Option<(&'static str, Option<Object>)> {
+    match object {
+        Object::Contact | Object::Opportunity | Object::Project => {
+            Some(("organization", Some(Object::Organization)))
+        }
+        Object::Task => Some(("related_record", None)),
+        Object::Organization | Object::Lead => None,
+    }
+}
+
+/// The name of a member: not in the order of their places, and some have the same.
+pub fn member_name(place: usize) -> String {
+    format!("{} {}", ["M", "m"][place % 2], place * 7 % 5)
 }
 
 /// A company with the numbers that the database gave.
@@ -217,7 +235,7 @@ fn custom_id(custom: &Custom) -> CustomFieldId {
 fn add_members(tx: &mut Tx<System>, account: &mut Account, seed: u64) -> Result<()> {
     for (place, member) in account.company.members.iter().enumerate() {
         let email = Email::parse(&format!("m{place}@c{seed}.example")).map_err(Error::internal)?;
-        let user = accounts::create_user(tx, &email, &format!("M {place}"), "none", account.id)?;
+        let user = accounts::create_user(tx, &email, &member_name(place), "none", account.id)?;
         let grants = Grants {
             roles: PlatformRoles {
                 admin: member.administrator,
@@ -265,10 +283,14 @@ fn add_records(tx: &mut Tx<System>, account: &mut Account, dice: &mut Dice) -> R
         let notes = dice.one(&NOTES);
         // Instants that several share, so that the number has to decide.
         let updated_at = draw::NOW - 10 + i64::try_from(dice.below(8)).expect("is small");
-        let data = match notes {
-            "" => "{}".to_owned(),
-            notes => format!("{{\"notes\":\"{notes}\"}}"),
-        };
+        let link = draw_link(dice, object, &account.records);
+        let mut data = serde_json::Map::new();
+        if !notes.is_empty() {
+            data.insert("notes".into(), notes.into());
+        }
+        if let (Some((key, _)), Some(link)) = (link_of(object), link) {
+            data.insert(key.into(), link.to_string().into());
+        }
         let id: RecordId = diesel::insert_into(records::table)
             .values((
                 records::account_id.eq(account.id),
@@ -284,7 +306,7 @@ fn add_records(tx: &mut Tx<System>, account: &mut Account, dice: &mut Dice) -> R
                 records::created_at.eq(draw::NOW - 100 - number),
                 records::updated_at.eq(updated_at),
                 records::version.eq(1_i64),
-                records::data.eq(data),
+                records::data.eq(serde_json::Value::from(data).to_string()),
             ))
             .returning(records::id)
             .get_result(tx.conn())?;
@@ -295,10 +317,19 @@ fn add_records(tx: &mut Tx<System>, account: &mut Account, dice: &mut Dice) -> R
             owners,
             name,
             notes,
+            link,
             updated_at,
         });
     }
     Ok(())
+}
+
+/// A record made before, also one of the other environment: an earlier version could keep such a link.
+fn draw_link(dice: &mut Dice, object: Object, made: &[Stored]) -> Option<RecordId> {
+    let (_, to) = link_of(object)?;
+    let fitting = |record: &&Stored| to.is_none_or(|to| record.object == to);
+    let fitting: Vec<RecordId> = made.iter().filter(fitting).map(|r| r.id).collect();
+    dice.maybe(75, fitting.len()).map(|place| fitting[place])
 }
 
 impl Account {
