@@ -44,6 +44,8 @@ pub(super) fn run(mut config: Config) -> Result<(), Sentence> {
         println!("  administrator   {}", email_of("Amira Haddad"));
         println!("  account owner   {}", email_of("Søren Pedersen"));
         println!("  technician      {}", email_of("Noor Bakker"));
+        println!("  sales manager   {}", email_of("Freja Bakke"));
+        println!("  sales rep       {}", email_of("Maja Strand"));
         println!("  password        {PASSWORD}");
         println!("  authenticator   {}\n", secret.grouped());
         std::thread::spawn(move || print_codes(&secret));

@@ -49,6 +49,8 @@ pub enum Purpose {
     Reveal,
     /// Links that end product updates; they have to work for years.
     Unsubscribe,
+    /// Places in lists of records, which are made of their values and stand in addresses.
+    Place,
 }
 
 impl Purpose {
@@ -66,6 +68,7 @@ impl Purpose {
             Self::Cookie => "insight/cookie/v1",
             Self::Reveal => "insight/reveal/v1",
             Self::Unsubscribe => "insight/unsubscribe/v1",
+            Self::Place => "insight/place/v1",
         }
     }
 }

@@ -426,19 +426,42 @@ impl Kind {
                 // A choice that an administrator took away stays on its records, after all others.
                 None => SortKey::Text(kept.to_lowercase()),
             },
-            _ => SortKey::Text(self.beginning(kept).to_lowercase()),
+            _ => SortKey::Text(beginning(kept).to_lowercase()),
         }
     }
+}
 
-    /// As much of a kept text as it is sorted by: of a long one the first [`TEXT_LIMIT`] characters, because a place in a
-    /// list stands in addresses.
-    pub fn beginning<'a>(&self, kept: &'a str) -> &'a str {
-        let end = match self {
-            Kind::LongText => kept.char_indices().nth(TEXT_LIMIT).map(|(end, _)| end),
-            _ => None,
-        };
-        &kept[..end.unwrap_or(kept.len())]
+/// As much of a kept text as lists are sorted by: the first [`TEXT_LIMIT`] characters, because a place in a list stands in
+/// addresses.
+pub fn beginning(kept: &str) -> &str {
+    let end = kept.char_indices().nth(TEXT_LIMIT).map(|(end, _)| end);
+    &kept[..end.unwrap_or(kept.len())]
+}
+
+/// A long text on one line, as lists show it.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A kept decimal as pages show it: with thousands separators and the sign of minus.
+pub fn grouped(kept: &str) -> String {
+    let (sign, digits) = match kept.strip_prefix('-') {
+        Some(digits) => ("−", digits),
+        None => ("", kept),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut out = String::from(sign);
+    for (i, c) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
     }
+    if !part.is_empty() {
+        out.push('.');
+        out += part;
+    }
+    out
 }
 
 /// A calendar day written as year-month-day.
@@ -499,6 +522,19 @@ mod tests {
             .map(|kept| Kind::Number.sort_key(kept))
             .collect();
         assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_keep_every_digit() {
+        for (kept, shown) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("184000", "184,000"),
+            ("-1234567.25", "−1,234,567.25"),
+            ("0.123456", "0.123456"),
+        ] {
+            assert_eq!(grouped(kept), shown);
+        }
     }
 
     #[test]

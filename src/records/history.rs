@@ -11,7 +11,7 @@ use crate::schema::record_changes;
 use crate::{Error, Result, on_each};
 
 /// The key under which a change of the assigned member is kept, as a slot.
-const ASSIGNED: &str = "assigned_to";
+pub(crate) const ASSIGNED: &str = "assigned_to";
 
 /// One field before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

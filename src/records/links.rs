@@ -30,14 +30,18 @@ impl Targets {
 }
 
 /// What the links among the desk's fields lead to for its holder.
-pub fn targets<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, of: &[Record]) -> Result<Targets> {
+pub fn targets<'r, P: InAccount>(
+    tx: &mut Tx<P>,
+    desk: &Desk,
+    of: impl IntoIterator<Item = &'r Record>,
+) -> Result<Targets> {
     let links: Vec<&Shown> = desk
         .fields()
         .iter()
         .filter(|shown| matches!(shown.field().kind, Kind::Link(_)))
         .collect();
     let ids = of
-        .iter()
+        .into_iter()
         .flat_map(|record| links.iter().map(|shown| record.value(shown)))
         .filter_map(|kept| kept.parse().ok());
     visible(tx, desk, ids)
@@ -55,12 +59,14 @@ pub fn visible<P: InAccount>(
         .into_iter()
         .collect();
     let here = environment_number(desk.environment());
+    let (rules, slot) = (desk.rules(), desk.slot());
+    let reach = Object::ALL.map(|object| rules.reach(slot, object, Level::Read));
     let mut targets = HashMap::new();
     for (id, (environment, object), (creator, assigned), name) in rows::linked(tx, &wanted)? {
         let people = People { creator, assigned };
         if environment == here
             && let Some(object) = Object::numbered(object)
-            && desk.rules().level(desk.slot(), object, people) >= Level::Read
+            && reach[object.index()].admits(people)
         {
             targets.insert(id, Target { id, object, name });
         }

@@ -48,7 +48,10 @@ impl People {
     }
 }
 
-/// The names of the members with these slots, in one query for each hundred.
+/// Members named by one statement.
+const NAMED: usize = 1_000;
+
+/// The names of the members with these slots, in one statement for each thousand.
 pub fn named<P: InAccount>(
     tx: &mut Tx<P>,
     slots: impl IntoIterator<Item = Slot>,
@@ -60,7 +63,7 @@ pub fn named<P: InAccount>(
         .collect();
     let mut people = HashMap::new();
     let account = tx.account();
-    for some in wanted.chunks(100) {
+    for some in wanted.chunks(NAMED) {
         let rows: Vec<(Slot, MemberId, bool, String)> = members::table
             .inner_join(users::table)
             .filter(members::account_id.eq(account))
@@ -161,6 +164,23 @@ pub fn in_order<P: InAccount>(tx: &mut Tx<P>, slots: &[Slot]) -> Result<Vec<ByNa
 
 /// How many members a choice offers; beyond that their address is typed.
 pub const CHOICE_LIMIT: usize = 200;
+
+/// The first removed members by name, as pages name them.
+pub fn removed<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> {
+    let account = tx.account();
+    let rows: Vec<(MemberId, String)> = members::table
+        .inner_join(users::table)
+        .filter(members::account_id.eq(account))
+        .filter(members::removed_at.is_not_null())
+        .order((members::name_key, members::id))
+        .limit(CHOICE_LIMIT as i64)
+        .select((members::id, users::name))
+        .load(tx.conn())?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, name)| (id, format!("{name} (removed)")))
+        .collect())
+}
 
 /// The first active members by name, to choose from.
 pub fn choices<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> {

@@ -140,8 +140,8 @@ async fn add_all(by: &Person) -> Vec<String> {
 
 /// The file of the leads with these columns.
 async fn file(by: &Person, keys: &[String]) -> String {
-    let columns: String = keys.iter().map(|key| format!("&columns={key}")).collect();
-    let path = format!("{LEADS}/export?columns=name{columns}");
+    let columns: String = keys.iter().map(|key| format!("&column={key}")).collect();
+    let path = format!("{LEADS}/export?column=name{columns}");
     let page = by.post(&path, &[]).await;
     page.expect_status(200);
     page.source()
@@ -242,7 +242,7 @@ async fn a_retired_field_is_nowhere_and_comes_back(app: TestApp) {
     let hit = ada.get(&format!("{LEADS}?f.{key}=canary")).await;
     let miss = ada.get(&format!("{LEADS}?f.{key}=nothing")).await;
     assert_eq!((hit.status, names(&hit)), (miss.status, names(&miss)));
-    let columns = ada.post(&format!("{LEADS}/export?columns=name"), &[]).await;
+    let columns = ada.post(&format!("{LEADS}/export?column=name"), &[]).await;
     assert!(!columns.source().contains(value));
     // A change meanwhile, and one that guesses the key, leave the value alone.
     let change = [("company", "C"), (key.as_str(), "overwritten")];

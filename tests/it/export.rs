@@ -103,12 +103,12 @@ async fn the_file_holds_the_rows_and_columns_of_the_list(app: TestApp) {
         )
     );
     // The list's filter and columns, in the order in which they were chosen.
-    let file = download(&bob, "?f.status=new&columns=status,name").await;
+    let file = download(&bob, "?f.status=new&column=status,name").await;
     assert_eq!(
         file.source(),
         format!("Record number,Status,Name\r\n{one},New,'=cmd|'/c calc'!A0\r\n")
     );
-    let file = download(&bob, "?q=halden&columns=name").await;
+    let file = download(&bob, "?q=halden&column=name").await;
     let row = format!("Record number,Name\r\n{two},\"Halden, \"\"the\"\" harbour\"\r\n");
     assert_eq!(file.source(), row);
     let audit = audit(&app).await;
@@ -155,9 +155,9 @@ async fn a_hidden_field_is_nowhere_in_a_file(app: TestApp) {
     record(&app, &bob, Object::Lead, "Also seen", "{}");
     for query in [
         "",
-        "?columns=email,company",
-        "?columns=name,email",
-        "?f.email=canary&columns=name",
+        "?column=email,company",
+        "?column=name,email",
+        "?f.email=canary&column=name",
         "?sort=company",
     ] {
         let page = bob.open(&format!("{LEADS}/export{query}")).await;
@@ -175,7 +175,7 @@ async fn a_hidden_field_is_nowhere_in_a_file(app: TestApp) {
         // A field that does not exist filters nothing.
         assert_eq!(file.source().lines().count(), 3, "{query}");
     }
-    let path = start(&bob, "?columns=email,name&f.company=Canary").await;
+    let path = start(&bob, "?column=email,name&f.company=Canary").await;
     jobs::run_due(&app).expect("runs");
     let file = bob.get(&format!("{path}/file")).await;
     assert_eq!(file.source().lines().count(), 3);
@@ -198,7 +198,7 @@ async fn members_and_links_stand_by_name(app: TestApp) {
         "UPDATE records SET assigned_slot = ({slot}), owner_slot = ({slot}) WHERE id = {one}"
     );
     app.sql(&assign).expect("assigns");
-    let path = "/test/records/contacts/export?columns=name,organization,assigned_to";
+    let path = "/test/records/contacts/export?column=name,organization,assigned_to";
     let file = bob.post(path, &[]).await;
     assert_eq!(
         file.source(),

@@ -40,6 +40,7 @@ mod inviting;
 mod joining;
 mod kept_pages;
 mod lint;
+mod list_filters;
 mod list_orders;
 mod log;
 mod loopholes;

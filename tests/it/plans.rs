@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use insight::App;
 use insight::access::{Can, Environment, Tx, UseRecords, Visit};
-use insight::db::types::{RecordId, RoleId, Slot};
+use insight::db::types::{RecordId, RoleId, Slot, Timestamp};
 use insight::db::{Conn, Target};
 use insight::permissions::{Level, Object, People, Reach, Rules};
 use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Plan, Sort, Test, Words};
@@ -28,6 +28,8 @@ on_both!(
 );
 
 const MEMBERS: usize = 40;
+/// Between the first and the last update of the records.
+const MIDDLE: Timestamp = Timestamp(1_600_000_000_000_000 + 40 * 259_200_000_000);
 const PLANS: [Plan; 7] = [
     Plan::Adaptive,
     Plan::Walk,
@@ -185,6 +187,24 @@ fn queries(desk: &Desk) -> Vec<ListQuery> {
         ),
         with("", sort(By::AssignedTo, false), vec![]),
         with("ann", sort(By::CreatedBy, true), vec![]),
+        with(
+            "",
+            Sort::default(),
+            vec![(Column::Updated, Test::Before(MIDDLE))],
+        ),
+        with(
+            "",
+            sort(By::Updated, false),
+            vec![(Column::Updated, Test::Since(MIDDLE))],
+        ),
+        with(
+            "",
+            sort(By::Name, false),
+            vec![
+                (Column::Updated, Test::Since(MIDDLE)),
+                (Column::AssignedTo, Test::Member(None)),
+            ],
+        ),
         ListQuery {
             words: Words::in_fields_of(desk, "JORD"),
             ..plain
@@ -199,7 +219,7 @@ type Row = ((RecordId, String), (Slot, Option<Slot>), (i64, i64), String);
 fn expected(all: &[Row], rules: &Rules, slot: Slot, query: &ListQuery) -> Vec<RecordId> {
     let mut rows: Vec<&Row> = all
         .iter()
-        .filter(|((_, name), (creator, assigned), _, data)| {
+        .filter(|((_, name), (creator, assigned), (_, updated), data)| {
             let people = People {
                 creator: *creator,
                 assigned: *assigned,
@@ -216,6 +236,8 @@ fn expected(all: &[Row], rules: &Rules, slot: Slot, query: &ListQuery) -> Vec<Re
                         (Column::AssignedTo, Test::Member(who)) => assigned == who,
                         (Column::CreatedBy, Test::Member(who)) => Some(*creator) == *who,
                         (_, Test::Contains(_)) => data.contains("Fjord"),
+                        (Column::Updated, Test::Since(from)) => *updated >= from.0,
+                        (Column::Updated, Test::Before(end)) => *updated < end.0,
                         (_, Test::Empty) => !data.contains("Fjord"),
                         _ => false,
                     })

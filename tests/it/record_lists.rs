@@ -207,6 +207,7 @@ async fn a_list_is_sorted_by_its_heads(app: TestApp) {
 
 async fn columns_are_chosen(app: TestApp) {
     let ada = app.admin("ada").await;
+    app.let_export(&ada);
     ada.make("test/leads", &[("name", "Lead"), ("notes", "One\ntwo")])
         .await;
     let page = ada.open(&format!("{LEADS}?f.notes=two&sort=name")).await;
@@ -247,6 +248,16 @@ async fn columns_are_chosen(app: TestApp) {
     assert_eq!(page.texts("th[aria-sort]"), ["Name"], "the order stays");
     let filter = page.all("[name=\"f.notes\"]")[0].attr("value");
     assert_eq!(filter, Some("two"), "the filter stays");
+    // The way to the file and back.
+    let heads = page.texts("thead th");
+    let export = page.press("Export").await;
+    let back = export.press("Cancel").await;
+    assert_eq!(back.texts("thead th"), heads);
+    assert_eq!(back.texts("th[aria-sort]"), ["Name"]);
+    let page = ada.open(&format!("{LEADS}?column=updated_at")).await;
+    let page = page.untick("Updated");
+    let page = page.press("Show these columns").await;
+    assert_eq!(page.texts("thead th"), ["Name"]);
 }
 
 async fn pages_lead_through_all_records(app: TestApp) {

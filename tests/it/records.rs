@@ -317,6 +317,11 @@ async fn a_stale_edit_shows_both_versions(app: TestApp) {
         .choose("Source (optional)", "Partner")
         .press("Save")
         .await
+        .press("Assign to")
+        .await
+        .choose("Assign to (optional)", "Amy")
+        .press("Assign")
+        .await
         .expect_status(200);
     let page = mine
         .fill("Company (optional)", "Mine")
@@ -324,13 +329,17 @@ async fn a_stale_edit_shows_both_versions(app: TestApp) {
         .press("Save")
         .await;
     page.expect_status(409);
-    assert_eq!(page.texts("tbody th"), ["Company", "Source", "Notes"]);
+    assert_eq!(
+        page.texts("tbody th"),
+        ["Company", "Source", "Notes", "Assigned to"]
+    );
     let row = page.row("Company");
     row.expect("Theirs").expect("Mine");
     page.row("Source")
         .expect("Partner")
         .expect("Not changed: theirs stays");
     page.row("Notes").expect("Long thoughts of mine");
+    page.row("Assigned to").expect("Amy");
     let now = facts(&amy.open(&format!("{LEADS}/{id}")).await);
     assert_eq!(
         (now["Company"].as_str(), now["Notes"].as_str()),
@@ -346,7 +355,7 @@ async fn a_stale_edit_shows_both_versions(app: TestApp) {
     assert_eq!(facts(&kept)["Company"], "Theirs");
     // Meanwhile changed once more: stale again.
     let third = [("phone", "2")];
-    amy.change("test/leads", id, 2, &third)
+    amy.change("test/leads", id, 3, &third)
         .await
         .expect_status(303);
     let page = page.press("Use mine").await;
@@ -356,7 +365,7 @@ async fn a_stale_edit_shows_both_versions(app: TestApp) {
     assert_eq!(saved["Notes"], "Long thoughts of mine");
     assert_eq!(saved["Source"], "Partner", "what I left alone stays theirs");
     assert_eq!(saved["Phone"], "2");
-    assert_eq!(saved["Version"], "4");
+    assert_eq!(saved["Version"], "5");
 }
 
 async fn a_stale_assignment_or_deletion_changes_nothing(app: TestApp) {

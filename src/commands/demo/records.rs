@@ -10,6 +10,7 @@ use crate::db::types::{AccountId, RecordId, Slot, Timestamp};
 use crate::permissions::Object;
 use crate::records::change::sort_name;
 use crate::records::environment_number;
+use crate::records::history::ASSIGNED;
 use crate::schema::{record_changes, records};
 use crate::{Error, Result, on_each};
 
@@ -80,6 +81,24 @@ struct Made {
     later: Vec<(Timestamp, Slot, String, String, String)>,
 }
 
+impl Made {
+    /// What it was made with: key and value, the assigned member among them.
+    fn first(&self) -> Vec<(String, String)> {
+        let mut data = self.data.clone();
+        for (_, _, key, before, _) in self.later.iter().rev() {
+            data.insert(key.clone(), before.clone());
+        }
+        data.retain(|_, value| !value.is_empty());
+        let mut first = vec![("name".to_owned(), self.name.clone())];
+        first.extend(data);
+        first.extend(
+            self.assigned
+                .map(|slot| (ASSIGNED.to_owned(), slot.0.to_string())),
+        );
+        first
+    }
+}
+
 fn write(
     tx: &mut Tx<System>,
     account: AccountId,
@@ -117,12 +136,12 @@ fn write(
                 record_changes::changes.eq(serde_json::to_string(list).unwrap_or_default()),
             ));
         };
-        keep(
-            1,
-            made.created_at,
-            made.creator,
-            &[("name", "", &made.name)],
-        );
+        let first = made.first();
+        let first: Vec<_> = first
+            .iter()
+            .map(|(key, value)| (key.as_str(), "", value.as_str()))
+            .collect();
+        keep(1, made.created_at, made.creator, &first);
         for (version, (at, by, field, before, after)) in (2..).zip(&made.later) {
             keep(version, *at, *by, &[(field, before, after)]);
         }

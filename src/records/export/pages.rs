@@ -51,14 +51,19 @@ fn count_words(count: Count) -> String {
     }
 }
 
-/// Desk, plan and count of what a request asks for.
-fn asked(tx: &mut Tx<UseRecords>, request: &Request) -> Result<(Desk, Plan, Count)> {
+/// Desk and plan of what a request asks for.
+fn asked(tx: &mut Tx<UseRecords>, request: &Request) -> Result<(Desk, Plan)> {
     let (environment, object) = place(request)?;
     let desk = Desk::open(tx, environment, object)?;
     desk.require_export()?;
     let plan = Plan::read(tx, &desk, request.query())?;
-    let count = list::count(tx, &desk, &plan.query, BULK)?;
-    Ok((desk, plan, count))
+    Ok((desk, plan))
+}
+
+/// How many records it is. Counting takes time: no transaction that writes shall wait for it.
+fn counted(tx: &mut Tx<UseRecords>, request: &Request) -> Result<Count> {
+    let (desk, plan) = asked(tx, request)?;
+    list::count(tx, &desk, &plan.query, BULK)
 }
 
 #[derive(Template)]
@@ -79,7 +84,8 @@ struct Page {
 
 fn page(can: &Can<UseRecords>, request: &Request, refused: String) -> Result<Page> {
     let (desk, plan, count, recent) = can.read(|tx| {
-        let (desk, plan, count) = asked(tx, request)?;
+        let (desk, plan) = asked(tx, request)?;
+        let count = list::count(tx, &desk, &plan.query, BULK)?;
         let recent = stored::recent(tx, &desk)?;
         Ok((desk, plan, count, recent))
     })?;
@@ -125,12 +131,12 @@ pub fn export(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
 }
 
 fn download(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
-    let (_, _, count) = can.read(|tx| asked(tx, request))?;
+    let count = can.read(|tx| counted(tx, request))?;
     if is_bulk(count) {
         can.require_fresh_code(&back(request))?;
     }
     let (id, plan, environment, object) = can.write(|tx| {
-        let (desk, plan, count) = asked(tx, request)?;
+        let (desk, plan) = asked(tx, request)?;
         let wanted = Wanted {
             plan: &plan,
             query: query(request),
@@ -181,11 +187,12 @@ fn file_name(environment: Environment, object: Object, can: &Can<UseRecords>) ->
 }
 
 fn start(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
+    let count = can.read(|tx| counted(tx, request))?;
     let asked_for = can.write(|tx| {
-        let (desk, plan, count) = asked(tx, request)?;
+        let (desk, plan) = asked(tx, request)?;
         let wanted = Wanted {
             plan: &plan,
-            query: query(request),
+            query: pinned(request, &plan),
             expected: expected(count),
             direct: false,
         };
@@ -200,6 +207,18 @@ fn start(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
         Err(Error::Refused(why)) => Answer::refused(&page(&can, request, why)?),
         Err(error) => Err(error),
     }
+}
+
+/// The query string that a job keeps. Words are looked for in the fields that the asker had: one that they are given
+/// meanwhile would let rows in that nobody asked for.
+fn pinned(request: &Request, plan: &Plan) -> String {
+    let mut query = query(request);
+    if let Some(words) = &plan.query.words {
+        let keys: Vec<&str> = words.keys().into_iter().collect();
+        query += "&";
+        query += &query_string([("any.in", keys.join(",").as_str())]);
+    }
+    query
 }
 
 #[derive(Template)]

@@ -4,7 +4,7 @@ use crate::access::{Environment, InAccount, Tx};
 use crate::db::types::Slot;
 use crate::permissions::Object;
 use crate::permissions::objects::Kind;
-use crate::records::list::{self, By, Column, Filter, Key, ListQuery, Sort, Test};
+use crate::records::list::{self, Column, Filter, Key, ListQuery, Test};
 use crate::records::people::{self, People};
 use crate::records::{Desk, Record, links};
 use crate::web::request::Form;
@@ -14,7 +14,8 @@ use crate::{Error, Result};
 /// Rows in one transaction.
 const BATCH: usize = 1_000;
 
-/// The list behind an export, as its asker has it.
+/// The list behind an export, as its asker has it. Its rows come in the order of names, in which none is missed or comes
+/// twice while others work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub query: ListQuery,
@@ -24,18 +25,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads a list's query string. `columns` holds keys of the columns, in order; all of them when it is absent.
+    /// Reads a list's query string. `column` holds keys of the columns, in order; all of them when it is absent.
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<Plan> {
-        let mut query = ListQuery::read(tx, desk, form)?;
-        if query.sort.by != By::Name {
-            query.sort = Sort {
-                by: By::Name,
-                descending: false,
-            };
-        }
+        let query = ListQuery::read(tx, desk, form)?;
         let all = Column::all(desk);
         let chosen: Vec<Column> = form
-            .all("columns")
+            .all("column")
             .flat_map(|some| some.split(','))
             .filter_map(|key| all.iter().find(|column| column.key() == key).cloned())
             .collect();
@@ -75,7 +70,10 @@ impl Plan {
             let keys = plan.columns.iter().map(|column| column.key().to_owned());
             keys.collect()
         };
-        keys(self) == keys(now) && self.query == now.query
+        keys(self) == keys(now)
+            && self.query.prefix == now.query.prefix
+            && self.query.words == now.query.words
+            && self.query.filters == now.query.filters
     }
 }
 
@@ -109,6 +107,9 @@ fn condition(filter: &Filter, people: &People) -> String {
         Test::AtMost(value) => format!("{label} is {value} or less"),
         Test::Empty => format!("{label} is empty"),
         Test::Nothing => format!("{label} is not here"),
+        Test::LeadsTo(part) => format!("{label} has “{part}” in its name"),
+        Test::Since(from) => format!("{label} is {} or later", times::iso(*from)),
+        Test::Before(end) => format!("{label} is before {}", times::iso(*end)),
         Test::Member(None) => format!("{label} nobody"),
         Test::Member(slot) => format!("{label} {}", people.label(*slot)),
     }

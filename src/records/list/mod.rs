@@ -8,13 +8,15 @@ pub mod query;
 mod recent;
 mod scan;
 mod walk;
+pub mod words;
 
 use super::{Desk, Record};
 use crate::Result;
 use crate::access::{InAccount, Tx};
 pub use order::{By, Key, Names, Sort, key};
 pub use plan::Plan;
-pub use query::{Column, Filter, ListQuery, Test, Words};
+pub use query::{Column, Filter, ListQuery, Test};
+pub use words::Words;
 
 /// Entries that one page, or one count, looks at before it gives what it has.
 pub const BUDGET: usize = 20_000;
@@ -151,7 +153,7 @@ pub fn count_by<P: InAccount>(
     })
 }
 
-/// The next records of a list in a stable order for a file, after a place: all of them come, in as many parts as it
+/// The next records of a list for a file, in the order of names, after a place: all of them come, in as many parts as it
 /// takes. Nothing after the last.
 pub fn stream<P: InAccount>(
     tx: &mut Tx<P>,
@@ -160,21 +162,12 @@ pub fn stream<P: InAccount>(
     after: Option<&Key>,
     limit: usize,
 ) -> Result<(Vec<Record>, Option<Key>)> {
-    // A beginning of the name is a range of the index by name; any order without an index is the last update here.
-    let by_name = query.sort.by == By::Name || !query.prefix.is_empty();
-    let query = &match (query.sort.indexed(), by_name) {
-        (true, false) => query.clone(),
-        (_, true) => ListQuery {
-            sort: Sort {
-                by: By::Name,
-                descending: query.sort.by == By::Name && query.sort.descending,
-            },
-            ..query.clone()
+    let query = &ListQuery {
+        sort: Sort {
+            by: By::Name,
+            descending: false,
         },
-        (false, false) => ListQuery {
-            sort: Sort::default(),
-            ..query.clone()
-        },
+        ..query.clone()
     };
     let plan = Plan::Adaptive;
     let found = walk::part(tx, desk, query, after, false, limit, BUDGET, plan)?;

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot};
 use crate::permissions::Shown;
-use crate::permissions::objects::{Kind, SortKey};
+use crate::permissions::objects::{self, Kind, SortKey};
 use crate::records::change::sort_name;
 use crate::records::{Desk, Record, links, people};
 
@@ -144,7 +144,7 @@ pub fn key(query: &ListQuery, record: &Record, names: &Names) -> Key {
         By::Created => record.created_at.0.to_string(),
         By::Name => sort_name(record.name()),
         By::Field(shown) if !matches!(shown.field().kind, Kind::Link(_)) => {
-            shown.field().kind.beginning(record.value(shown)).to_owned()
+            objects::beginning(record.value(shown)).to_owned()
         }
         By::AssignedTo | By::CreatedBy | By::Field(_) => {
             names.get(&record.id).cloned().unwrap_or_default()

@@ -3,18 +3,19 @@
 
 use crate::Result;
 use crate::access::{InAccount, Tx};
-use crate::db::types::Slot;
+use crate::db::types::{Slot, Timestamp};
 use crate::permissions::Shown;
-use crate::permissions::objects::{self, Kind};
+use crate::permissions::objects::Kind;
 use crate::records::change::sort_name;
 use crate::records::links::Targets;
 use crate::records::list::order::Sort;
+use crate::records::list::words::{self, Words};
 use crate::records::{Desk, Record, links, people};
 use crate::web::request::Form;
-use crate::web::times;
+use crate::web::times::{self, Zone};
 
-/// A column of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A column of a list. Two are the same if they show the same field, whatever it is called.
+#[derive(Clone, Debug)]
 pub enum Column {
     Field(Shown),
     AssignedTo,
@@ -22,6 +23,14 @@ pub enum Column {
     Created,
     Updated,
 }
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Column) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Column {}
 
 impl Column {
     /// All columns the desk's holder can choose, the name first.
@@ -83,11 +92,17 @@ pub enum Test {
     Nothing,
     /// This member; nothing: nobody.
     Member(Option<Slot>),
+    /// A link to a record with this in its name, in lower case, that the reader sees.
+    LeadsTo(String),
+    /// At this instant or later.
+    Since(Timestamp),
+    /// Earlier than this instant.
+    Before(Timestamp),
 }
 
 impl Filter {
-    /// True for a record that meets the condition.
-    pub fn admits(&self, record: &Record) -> bool {
+    /// True for a record that meets the condition, as far as it tells without what links lead to.
+    fn admits(&self, record: &Record) -> bool {
         match &self.column {
             Column::Field(shown) => {
                 let kept = record.value(shown);
@@ -98,67 +113,35 @@ impl Filter {
                     Test::AtLeast(value) => !kept.is_empty() && key(kept) >= key(value),
                     Test::AtMost(value) => !kept.is_empty() && key(kept) <= key(value),
                     Test::Empty => kept.is_empty(),
-                    Test::Nothing | Test::Member(_) => false,
+                    Test::LeadsTo(_) => !kept.is_empty(),
+                    Test::Nothing | Test::Member(_) | Test::Since(_) | Test::Before(_) => false,
                 }
             }
             Column::AssignedTo => self.test == Test::Member(record.people.assigned),
             Column::CreatedBy => self.test == Test::Member(Some(record.people.creator)),
-            Column::Created | Column::Updated => false,
+            Column::Created => self.admits_instant(record.created_at),
+            Column::Updated => self.admits_instant(record.updated_at),
+        }
+    }
+
+    fn admits_instant(&self, at: Timestamp) -> bool {
+        match self.test {
+            Test::Since(from) => at >= from,
+            Test::Before(end) => at < end,
+            _ => false,
+        }
+    }
+
+    /// The same for a record whose link decides.
+    fn admits_link(&self, record: &Record, targets: &Targets) -> bool {
+        match (&self.column, &self.test) {
+            (Column::Field(shown), Test::LeadsTo(part)) => targets
+                .get(record.value(shown))
+                .is_some_and(|target| sort_name(&target.name).contains(part)),
+            _ => true,
         }
     }
 }
-
-/// Words looked for in every field that the reader has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// As typed.
-    pub typed: String,
-    /// In lower case.
-    text: String,
-    /// As a number is kept: pages group thousands and have a longer minus.
-    digits: String,
-    fields: Vec<Shown>,
-}
-
-impl Words {
-    /// These words in the fields of a desk; nothing when there are none.
-    pub fn in_fields_of(desk: &Desk, typed: &str) -> Option<Words> {
-        let typed: String = typed.trim().chars().take(TYPED).collect();
-        let text = sort_name(&typed);
-        (!typed.is_empty()).then(|| Words {
-            digits: text.replace(',', "").replace('−', "-"),
-            text,
-            typed,
-            fields: desk.fields().iter().cloned().collect(),
-        })
-    }
-
-    /// True for a record that has them in one of the fields, as it is kept or as pages show it. `targets`: what its links
-    /// lead to for the reader.
-    fn admits(&self, record: &Record, targets: &Targets) -> bool {
-        let text = &self.text;
-        self.fields.iter().any(|shown| {
-            let kept = record.value(shown);
-            match &shown.field().kind {
-                _ if kept.is_empty() => false,
-                // "no" is in too many other words.
-                Kind::YesNo => false,
-                Kind::Link(_) => targets
-                    .get(kept)
-                    .is_some_and(|target| sort_name(&target.name).contains(text)),
-                Kind::Number => !self.digits.is_empty() && kept.contains(&self.digits),
-                Kind::Date => {
-                    let day = objects::day(kept).map(times::day).unwrap_or_default();
-                    kept.contains(text) || day.to_lowercase().contains(text)
-                }
-                _ => kept.to_lowercase().contains(text),
-            }
-        })
-    }
-}
-
-/// Characters that are looked for at most.
-const TYPED: usize = 200;
 
 /// What a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,9 +154,10 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// From a query string: `q` is the beginning of the name, `any` words in any field, `f.KEY` a filter by a field (`f.KEY.min`, `f.KEY.max` for
-    /// numbers and days; `-` for empty), `assigned` and `created-by` a member's number or e-mail
-    /// address, "me" or "nobody", `sort` a column.
+    /// From a query string: `q` is the beginning of the name, `any` words in any field, `f.KEY` a filter
+    /// by a field (`f.KEY.min`, `f.KEY.max` for numbers and days; `-` for empty; a link by number or by what its name
+    /// contains), `assigned` and `created-by` a member's number or e-mail address, "me" or "nobody", `created.min`,
+    /// `created.max`, `updated.min` and `updated.max` days in the reader's time zone, `sort` a column.
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<ListQuery> {
         let mut filters = Vec::new();
         for shown in desk.fields() {
@@ -194,13 +178,13 @@ impl ListQuery {
                         add(Test::Contains(sort_name(typed)));
                     }
                     // Asking for what links to a record out of sight would tell that the link is there.
-                    Kind::Link(_) => {
-                        let ids = typed.parse().ok();
-                        add(match links::visible(tx, desk, ids)?.get(typed) {
+                    Kind::Link(_) => add(match typed.parse() {
+                        Ok(id) => match links::visible(tx, desk, [id])?.get(typed) {
                             Some(target) => Test::Is(target.id.to_string()),
                             None => Test::Nothing,
-                        });
-                    }
+                        },
+                        Err(()) => Test::LeadsTo(sort_name(typed)),
+                    }),
                     // A value that no record can have finds nothing.
                     _ => add(Test::Is(
                         kind.read(typed).unwrap_or_else(|_| typed.to_owned()),
@@ -239,9 +223,25 @@ impl ListQuery {
             };
             filters.push(Filter { column, test });
         }
+        let zone = Zone::named(&tx.me().time_zone);
+        for (name, column) in [("created", Column::Created), ("updated", Column::Updated)] {
+            for (end, days_on) in [("min", 0), ("max", 1)] {
+                let typed = form.one(&format!("{name}.{end}"))?.trim();
+                if typed.is_empty() {
+                    continue;
+                }
+                let test = match times::start_of_day(&zone, typed, days_on) {
+                    Some(from) if end == "min" => Test::Since(from),
+                    Some(end) => Test::Before(end),
+                    None => Test::Nothing,
+                };
+                let column = column.clone();
+                filters.push(Filter { column, test });
+            }
+        }
         Ok(ListQuery {
-            prefix: form.one("q")?.trim().chars().take(TYPED).collect(),
-            words: Words::in_fields_of(desk, form.one("any")?),
+            prefix: form.one("q")?.trim().chars().take(words::TYPED).collect(),
+            words: Words::read(desk, form)?,
             filters,
             sort: Sort::read(desk, form.one("sort")?),
         })
@@ -264,13 +264,44 @@ impl ListQuery {
             .any(|filter| filter.test == Test::Nothing)
     }
 
-    /// True for a record that meets every condition. `targets`: what its links lead to, where words are looked for.
-    pub fn admits(&self, record: &Record, targets: &Targets) -> bool {
+    /// True for a record that meets every condition, as far as that can be told without what links lead to.
+    pub fn admits(&self, record: &Record) -> bool {
         (self.prefix.is_empty() || sort_name(record.name()).starts_with(&sort_name(&self.prefix)))
             && self.filters.iter().all(|filter| filter.admits(record))
+    }
+
+    /// True for a record of which [`Self::admits`] does not tell all: `targets` are needed of those.
+    pub fn asks_links(&self, record: &Record) -> bool {
+        self.words
+            .as_ref()
+            .is_some_and(|words| !words.are_in(record))
+            || (self.filters.iter()).any(|filter| matches!(filter.test, Test::LeadsTo(_)))
+    }
+
+    /// True for such a record that meets every condition.
+    pub fn admits_links(&self, record: &Record, targets: &Targets) -> bool {
+        self.filters
+            .iter()
+            .all(|filter| filter.admits_link(record, targets))
             && self
                 .words
                 .as_ref()
-                .is_none_or(|words| words.admits(record, targets))
+                .is_none_or(|words| words.are_in(record) || words.are_in_links(record, targets))
+    }
+
+    /// The instants between which the records lie, where filters say so: not before the first, before the second.
+    pub fn updated_between(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let of =
+            |filter: &Filter| (filter.column == Column::Updated).then_some(filter.test.clone());
+        let tests = || self.filters.iter().filter_map(of);
+        let from = tests().filter_map(|test| match test {
+            Test::Since(at) => Some(at),
+            _ => None,
+        });
+        let end = tests().filter_map(|test| match test {
+            Test::Before(at) => Some(at),
+            _ => None,
+        });
+        (from.max(), end.min())
     }
 }

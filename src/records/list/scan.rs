@@ -156,16 +156,45 @@ impl Scan {
             let last = run.end.map(|end| Timestamp(end.0.saturating_sub(1)));
             (Some((before, RecordId(i64::MAX))), last)
         };
+        Scan {
+            after: self.further(near),
+            until: far.map(Place::Updated),
+            ..self.clone()
+        }
+    }
+
+    /// The later of where it begins and another place.
+    fn further(&self, near: Option<(Timestamp, RecordId)>) -> Option<(Place, RecordId)> {
         let near = near.map(|(at, id)| (Place::Updated(at), id));
-        let after = match (self.after.clone(), near) {
+        match (self.after.clone(), near) {
             (Some(a), Some(b)) if self.down => Some(a.min(b)),
             (Some(a), Some(b)) => Some(a.max(b)),
             (a, b) => a.or(b),
+        }
+    }
+
+    /// A list by last update without what comes before those not older than `from` and older than `end`.
+    pub fn between(&self, from: Option<Timestamp>, end: Option<Timestamp>) -> Scan {
+        let near = match (self.by_name, self.down) {
+            (true, _) => None,
+            (false, true) => end.map(|end| (end, RecordId(0))),
+            (false, false) => from.map(|from| {
+                let before = Timestamp(from.0.saturating_sub(1));
+                (before, RecordId(i64::MAX))
+            }),
         };
         Scan {
-            after,
-            until: far.map(Place::Updated),
+            after: self.further(near),
             ..self.clone()
+        }
+    }
+
+    /// True when an entry, and so all behind it, lies behind those.
+    pub fn is_past(&self, entry: &Entry, from: Option<Timestamp>, end: Option<Timestamp>) -> bool {
+        match entry.place {
+            Place::Updated(at) if self.down => from.is_some_and(|from| at < from),
+            Place::Updated(at) => end.is_some_and(|end| at >= end),
+            Place::Name(_) => false,
         }
     }
 

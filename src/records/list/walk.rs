@@ -1,5 +1,6 @@
 //! Lists of records from entries: fetching them, testing what the indexes do not hold, counting.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::density;
@@ -12,8 +13,7 @@ use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot, Timestamp};
 use crate::permissions::Reach;
 use crate::permissions::slots::Slots;
-use crate::records::links::{self, Targets};
-use crate::records::{Desk, Record, rows};
+use crate::records::{Desk, Record, links, rows};
 
 /// Records fetched at a time where values have to be tested: few at first, because most pages are full soon.
 const FIRST_BATCH: usize = 100;
@@ -168,11 +168,12 @@ fn meeting<P: InAccount>(
     entries: &[Entry],
 ) -> Result<Vec<Record>> {
     let mut records = fetched(tx, desk, entries)?;
-    let targets = match query.words {
-        Some(_) => links::targets(tx, desk, &records)?,
-        None => Targets::default(),
-    };
-    records.retain(|record| query.admits(record, &targets));
+    records.retain(|record| query.admits(record));
+    let open = records.iter().filter(|record| query.asks_links(record));
+    let open: HashSet<RecordId> = open.map(|record| record.id).collect();
+    let linked = records.iter().filter(|record| open.contains(&record.id));
+    let targets = links::targets(tx, desk, linked)?;
+    records.retain(|record| !open.contains(&record.id) || query.admits_links(record, &targets));
     Ok(records)
 }
 
@@ -202,7 +203,8 @@ fn tested<P: InAccount>(
     plan: Plan,
     mut take: impl FnMut(Vec<Record>) -> bool,
 ) -> Result<End> {
-    let mut scan = Scan::new(tx, desk, query, after, back);
+    let (from, end) = query.updated_between();
+    let mut scan = Scan::new(tx, desk, query, after, back).between(from, end);
     let mut left = budget;
     let mut batch = FIRST_BATCH;
     loop {
@@ -213,7 +215,7 @@ fn tested<P: InAccount>(
         if take(meeting(tx, desk, query, &may_meet(query, found))?) {
             return Ok(End::Full);
         }
-        let Some(last) = last.filter(|_| !over) else {
+        let Some(last) = last.filter(|last| !over && !scan.is_past(last, from, end)) else {
             return Ok(End::Over);
         };
         if left == 0 {

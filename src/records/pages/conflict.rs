@@ -10,11 +10,11 @@ use super::value::Value;
 use super::{path_of, shell};
 use crate::Result;
 use crate::access::{Can, Tx, UseRecords};
-use crate::db::types::Timestamp;
+use crate::db::types::{Slot, Timestamp};
 use crate::permissions::objects::Kind;
 use crate::records::history::{self, Changed};
-use crate::records::links;
-use crate::records::{Desk, Record};
+use crate::records::list::Column;
+use crate::records::{Desk, Record, links, people};
 use crate::web::answer::Answer;
 use crate::web::request::Request;
 use crate::web::shell::Shell;
@@ -61,9 +61,9 @@ pub fn load(
     typed: &Typed,
 ) -> Result<Conflict> {
     let (draft, _) = typed.draft(tx, desk, Some(record))?;
-    let base = base(tx, desk, record, started)?;
+    let Base { fields, assigned } = base(tx, desk, record, started)?;
     let started_from = |key: &str, now: &str| -> String {
-        base.get(key).cloned().unwrap_or_else(|| now.to_owned())
+        fields.get(key).cloned().unwrap_or_else(|| now.to_owned())
     };
     let mut texts = Vec::new();
     for field in desk.fields() {
@@ -107,23 +107,42 @@ pub fn load(
             .mine
             .extend(mine.map(|mine| (field.key().to_owned(), mine)));
     }
+    if assigned.is_some_and(|before| before != record.people.assigned) {
+        let people = people::named(tx, record.people.assigned)?;
+        let name = people.label(record.people.assigned);
+        conflict.rows.push(Row {
+            label: Column::AssignedTo.label().to_owned(),
+            theirs: match name.is_empty() {
+                true => Value::Nothing,
+                false => Value::Text(name),
+            },
+            theirs_changed: true,
+            mine: None,
+        });
+    }
     Ok(conflict)
 }
 
-/// What the fields said that were changed since a version, as far as the person has them.
-fn base(
-    tx: &mut Tx<UseRecords>,
-    desk: &Desk,
-    record: &Record,
-    started: i64,
-) -> Result<BTreeMap<String, String>> {
+/// What a record said at a version where it says something else since then.
+#[derive(Default)]
+struct Base {
+    /// By key, as far as the person has the fields.
+    fields: BTreeMap<String, String>,
+    assigned: Option<Option<Slot>>,
+}
+
+/// What was changed since a version.
+fn base(tx: &mut Tx<UseRecords>, desk: &Desk, record: &Record, started: i64) -> Result<Base> {
     let missed = record.version.saturating_sub(started).clamp(0, LOOKED_BACK);
-    let mut base = BTreeMap::new();
+    let mut base = Base::default();
     // The newest first: the oldest change has the last word.
     for version in history::of(tx, desk, record, None, missed)? {
         for change in version.changes {
-            if let Changed::Field { field, before, .. } = change {
-                base.insert(field.key().to_owned(), before);
+            match change {
+                Changed::Field { field, before, .. } => {
+                    base.fields.insert(field.key().to_owned(), before);
+                }
+                Changed::Assigned { before, .. } => base.assigned = Some(before),
             }
         }
     }

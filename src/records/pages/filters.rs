@@ -7,9 +7,13 @@ use crate::permissions::Shown;
 use crate::permissions::objects::Kind;
 use crate::records::{Desk, people};
 use crate::web::request::Form;
+use crate::web::times::{self, Zone};
 
 /// Filters that stand beside the search.
 const BESIDE: usize = 3;
+
+/// What to type where a day is asked for.
+const DAY: &str = "Type the day as year-month-day, such as 2026-11-22.";
 
 /// One filter.
 pub struct Filter {
@@ -63,7 +67,12 @@ impl Filter {
 
 impl Filters {
     /// With what is set in a query string.
-    pub fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form) -> Result<Filters> {
+    pub fn load(
+        tx: &mut Tx<UseRecords>,
+        desk: &Desk,
+        query: &Form,
+        zone: &Zone,
+    ) -> Result<Filters> {
         let mut beside = Vec::new();
         let mut more = Vec::new();
         for field in desk.fields() {
@@ -80,6 +89,11 @@ impl Filters {
             }
         }
         let members = people::choices(tx)?;
+        // Records of people who left are what somebody looks for to hand them on.
+        let removed = match members.len() {
+            people::CHOICE_LIMIT.. => Vec::new(),
+            _ => people::removed(tx)?,
+        };
         let mut person = |id: &str, label: &str, any: &str, nobody: bool| -> Result<Filter> {
             let typed = query.one(id)?;
             let of = |label: String, control| Filter {
@@ -102,19 +116,14 @@ impl Filters {
             if nobody {
                 options.push(("nobody".to_owned(), "Nobody".to_owned()));
             }
-            let known = typed.parse::<MemberId>().ok().filter(|id| {
-                // Somebody removed: asked for in a link.
-                members.iter().all(|(member, _)| member != id)
-            });
+            let all = || members.iter().chain(&removed);
+            let known = typed.parse::<MemberId>().ok();
+            let known = known.filter(|id| all().all(|(member, _)| member != id));
             if let Some(slot) = known.and_then(|id| desk.rules().slot_of(id)) {
                 let name = people::named(tx, [slot])?.label(Some(slot));
                 options.push((typed.to_owned(), name));
             }
-            options.extend(
-                members
-                    .iter()
-                    .map(|(id, name)| (id.to_string(), name.clone())),
-            );
+            options.extend(all().map(|(id, name)| (id.to_string(), name.clone())));
             let control = Control::Select(chosen(options, typed));
             Ok(of(label.to_owned(), control))
         };
@@ -125,6 +134,24 @@ impl Filters {
             true,
         )?);
         more.push(person("created-by", "Created by", "Anyone", false)?);
+        for (id, label) in [("created", "Created"), ("updated", "Updated")] {
+            let end = |name, word| -> Result<End> {
+                let typed = query.one(&format!("{id}.{name}"))?.trim().to_owned();
+                let wrong = !typed.is_empty() && times::start_of_day(zone, &typed, 1).is_none();
+                Ok(End {
+                    name,
+                    word,
+                    typed,
+                    wrong: if wrong { DAY.to_owned() } else { String::new() },
+                })
+            };
+            more.push(Filter {
+                id: id.to_owned(),
+                label: label.to_owned(),
+                word: lowered(label),
+                control: Control::Range("date", [end("min", "from")?, end("max", "to")?]),
+            });
+        }
         Ok(Filters {
             open: more.iter().any(Filter::is_set),
             beside,
@@ -183,7 +210,7 @@ fn of_field(field: &Shown, query: &Form) -> Result<Filter> {
         _ => Control::Text(typed("")?),
     };
     let label = match &field.field().kind {
-        Kind::Link(_) => format!("{} (number)", field.label()),
+        Kind::Link(_) => format!("{} (name or number)", field.label()),
         _ => field.label().to_owned(),
     };
     Ok(Filter {

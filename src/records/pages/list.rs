@@ -1,12 +1,16 @@
 //! The list of an object.
 
 use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::filters::{Control, Filters};
 use super::value::Value;
 use super::{desk, path_of, shell};
 use crate::Result;
 use crate::access::{Can, Tx, UseRecords};
+use crate::credentials::keys::{Keys, Purpose};
+use crate::db::types::AccountId;
 use crate::permissions::Object;
 use crate::permissions::objects::Kind;
 use crate::records::import;
@@ -101,10 +105,12 @@ pub fn show(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
 
 fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Result<List> {
     let asked = ListQuery::read(tx, desk, query)?;
-    let place: Option<Place<Key>> = Place::read(query, "page");
+    let places = Places::of(tx);
+    let place: Option<Place<String>> = Place::read(query, "page");
+    let opened = place.and_then(|place| Some((places.open(&place.key)?, place)));
+    let (after, place) = opened.unzip();
     let back = place.as_ref().is_some_and(|place| place.back);
-    let after = place.as_ref().map(|place| &place.key);
-    let found = list::part(tx, desk, &asked, after, back, PAGE + 1)?;
+    let found = list::part(tx, desk, &asked, after.as_ref(), back, PAGE + 1)?;
     let ended = found.stopped.is_none() && found.cut.is_none();
     let whole = place.is_none() && ended && found.records.len() <= PAGE;
     let count = if whole {
@@ -127,7 +133,7 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         found.records,
         PAGE,
         place.as_ref(),
-        |record| list::key(&asked, record, &names),
+        |record| places.seal(&list::key(&asked, record, &names)),
         link,
     );
     let go_on = stopped.map(|key| {
@@ -135,6 +141,7 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
             true => (page.first - 1).max(0),
             false => place.as_ref().map_or(0, |place| place.at) + length(&page.rows),
         };
+        let key = places.seal(&key);
         link(&Place { back, key, at }.text())
     });
     let shown = columns(desk, query);
@@ -176,19 +183,19 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         may_create: desk.may_create(),
         may_import: import::stored::require_import(desk).is_ok(),
         export: desk.may_export().then(|| {
-            let kept = pairs(query, |name| !matches!(name, "page" | "column" | "columns"));
+            let kept = pairs(query, |name| !matches!(name, "page" | "column"));
             let kept = kept
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()));
             // The file holds what the list shows.
-            let columns = shown.iter().map(|column| ("columns", column.key()));
-            let text = query_string(kept.chain([("columns", "name")]).chain(columns));
+            let columns = shown.iter().map(|column| ("column", column.key()));
+            let text = query_string(kept.chain([("column", "name")]).chain(columns));
             format!("{path}/export?{text}")
         }),
         total: in_words(count, rows.len()),
         one: count.number == 1 && !count.more,
         range: range(page.first, rows.len(), count),
-        filters: Filters::load(tx, desk, query)?,
+        filters: Filters::load(tx, desk, query, zone)?,
         kept: pairs(query, |name| matches!(name, "sort" | "column")),
         kept_by_columns: pairs(query, |name| !matches!(name, "page" | "column")),
         columns,
@@ -217,6 +224,36 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         words: asked.words.map(|words| words.typed).unwrap_or_default(),
         path,
     })
+}
+
+/// Places in the lists of an account as they stand in addresses: sealed, because they are made of values that whoever else
+/// reads an address may not see.
+struct Places<'a> {
+    keys: &'a Keys,
+    account: AccountId,
+}
+
+impl<'a> Places<'a> {
+    fn of(tx: &Tx<'a, UseRecords>) -> Places<'a> {
+        Places {
+            keys: &tx.app().keys,
+            account: tx.account(),
+        }
+    }
+
+    fn seal(&self, key: &Key) -> String {
+        let plain = serde_json::to_vec(key).unwrap_or_default();
+        let bound = self.account.0.to_be_bytes();
+        BASE64.encode(self.keys.seal(Purpose::Place, &bound, &plain))
+    }
+
+    /// Nothing for what was sealed elsewhere, or by a key that is gone.
+    fn open(&self, sealed: &str) -> Option<Key> {
+        let bound = self.account.0.to_be_bytes();
+        let sealed = BASE64.decode(sealed).ok()?;
+        let plain = self.keys.open(Purpose::Place, &bound, &sealed).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
 }
 
 /// The columns a query string asks for, without the name, which always stands first; until then the first few fields.

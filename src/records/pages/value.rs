@@ -57,7 +57,7 @@ impl Value {
         match &field.field().kind {
             Kind::Text | Kind::Phone => Value::Text(text()),
             Kind::LongText => Value::Lines(text()),
-            Kind::Number => Value::Number(grouped(kept)),
+            Kind::Number => Value::Number(objects::grouped(kept)),
             Kind::Date => Value::Text(objects::day(kept).map_or_else(text, times::day)),
             Kind::YesNo => Value::Text(if kept == "yes" { "Yes" } else { "No" }.to_owned()),
             Kind::Choice(_) if matches!(field.key(), "status" | "stage") => {
@@ -141,32 +141,11 @@ impl Value {
 
 /// The beginning of a long text, on one line.
 fn cut(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = objects::one_line(text);
     match line.char_indices().nth(CUT) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
-}
-
-/// A kept decimal with thousands separators.
-fn grouped(kept: &str) -> String {
-    let (sign, digits) = match kept.strip_prefix('-') {
-        Some(digits) => ("−", digits),
-        None => ("", kept),
-    };
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut out = String::from(sign);
-    for (i, c) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    if !part.is_empty() {
-        out.push('.');
-        out += part;
-    }
-    out
 }
 
 /// How far something has come, in a colour beside its word.
@@ -183,19 +162,6 @@ fn colour(state: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_keep_every_digit() {
-        for (kept, shown) in [
-            ("0", "0"),
-            ("999", "999"),
-            ("184000", "184,000"),
-            ("-1234567.25", "−1,234,567.25"),
-            ("0.123456", "0.123456"),
-        ] {
-            assert_eq!(grouped(kept), shown);
-        }
-    }
 
     #[test]
     fn a_long_text_is_one_line_of_a_list() {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use insight::App;
 use insight::Error;
 use insight::access::{Environment, Tx, UseRecords};
-use insight::db::types::{RecordId, Slot};
+use insight::db::types::{RecordId, Slot, Timestamp};
 use insight::permissions::Object;
 use insight::records::change::{self, Saved};
 use insight::records::draft::Draft;
 use insight::records::list::{self, By, Column, Filter, Key, ListQuery, Sort, Test, Words};
 use insight::records::{self, Desk};
 
-use super::draw::Dice;
+use super::draw::{self, Dice};
 use super::naive::{self, Answer};
 use super::stored::{self, Account, Stored};
 
@@ -292,6 +292,39 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, eyes: Eyes, visible: &[&Stored], 
     query.words = Words::in_fields_of(desk, &word.to_uppercase());
     same(tx, desk, eyes, &query, &with, dice);
     query.words = None;
+    let link = stored::link_of(desk.object()).and_then(|(key, _)| desk.fields().get(key));
+    if let Some(link) = link {
+        query.filters = vec![Filter {
+            column: Column::Field(link.clone()),
+            test: Test::LeadsTo("al".into()),
+        }];
+        let leading: Vec<&Stored> = visible
+            .iter()
+            .copied()
+            .filter(|r| eyes.link_name(r).contains("al"))
+            .collect();
+        same(tx, desk, eyes, &query, &leading, dice);
+    }
+    if dice.chance(50) {
+        let (from, end) = (
+            draw::NOW - dice.one(&[0, 3, 6, 9, 20]),
+            draw::NOW - dice.one(&[0, 2, 4, 8]),
+        );
+        let test = |test| Filter {
+            column: Column::Updated,
+            test,
+        };
+        query.filters = vec![
+            test(Test::Since(Timestamp(from))),
+            test(Test::Before(Timestamp(end))),
+        ];
+        let between: Vec<&Stored> = visible
+            .iter()
+            .copied()
+            .filter(|r| (from..end).contains(&r.updated_at))
+            .collect();
+        same(tx, desk, eyes, &query, &between, dice);
+    }
     if let (Some(notes), true) = (desk.fields().get("notes"), dice.chance(50)) {
         query.filters = vec![Filter {
             column: Column::Field(notes.clone()),
