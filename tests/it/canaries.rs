@@ -254,7 +254,7 @@ async fn files_about(
     let list = list_of(place);
     let keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_str()).collect();
     let mut answers = Vec::new();
-    for query in ["", &format!("?column={}", keys.join(","))] {
+    for query in ["", &format!("?column={}", keys.join("&column="))] {
         let export = format!("{list}/export{query}");
         let page = person.post(&export, &[("how", "job")]).await;
         page.expect_status(303);

@@ -103,7 +103,7 @@ async fn the_file_holds_the_rows_and_columns_of_the_list(app: TestApp) {
         )
     );
     // The list's filter and columns, in the order in which they were chosen.
-    let file = download(&bob, "?f.status=new&column=status,name").await;
+    let file = download(&bob, "?f.status=new&column=status&column=name").await;
     assert_eq!(
         file.source(),
         format!("Record number,Status,Name\r\n{one},New,'=cmd|'/c calc'!A0\r\n")
@@ -155,8 +155,8 @@ async fn a_hidden_field_is_nowhere_in_a_file(app: TestApp) {
     record(&app, &bob, Object::Lead, "Also seen", "{}");
     for query in [
         "",
-        "?column=email,company",
-        "?column=name,email",
+        "?column=email&column=company",
+        "?column=name&column=email",
         "?f.email=canary&column=name",
         "?sort=company",
     ] {
@@ -175,7 +175,7 @@ async fn a_hidden_field_is_nowhere_in_a_file(app: TestApp) {
         // A field that does not exist filters nothing.
         assert_eq!(file.source().lines().count(), 3, "{query}");
     }
-    let path = start(&bob, "?column=email,name&f.company=Canary").await;
+    let path = start(&bob, "?column=email&column=name&f.company=Canary").await;
     jobs::run_due(&app).expect("runs");
     let file = bob.get(&format!("{path}/file")).await;
     assert_eq!(file.source().lines().count(), 3);
@@ -198,7 +198,7 @@ async fn members_and_links_stand_by_name(app: TestApp) {
         "UPDATE records SET assigned_slot = ({slot}), owner_slot = ({slot}) WHERE id = {one}"
     );
     app.sql(&assign).expect("assigns");
-    let path = "/test/records/contacts/export?column=name,organization,assigned_to";
+    let path = "/test/records/contacts/export?column=name&column=organization&column=assigned_to";
     let file = bob.post(path, &[]).await;
     assert_eq!(
         file.source(),

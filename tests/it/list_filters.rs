@@ -1,6 +1,6 @@
 //! What narrows a list by the fields of its records: words in any of them, names behind links, days, people who left.
 
-use insight::permissions::{Object, Rights};
+use insight::permissions::{Object, Rights, custom_fields};
 use insight::records::jobs;
 
 use crate::app::TestApp;
@@ -14,6 +14,7 @@ on_both!(
     words_are_found_in_every_field_as_it_is_shown,
     words_are_not_found_in_what_is_out_of_sight,
     a_file_of_words_goes_by_the_fields_of_its_asking,
+    a_file_is_of_what_was_asked_for_whatever_it_is_called_by_then,
     the_search_of_all_objects_leads_to_words_in_any_field,
     a_link_is_filtered_by_the_name_that_the_reader_sees,
     days_of_creation_and_of_the_last_update_are_filters,
@@ -174,6 +175,48 @@ async fn a_file_of_words_goes_by_the_fields_of_its_asking(app: TestApp) {
     );
 }
 
+async fn a_file_is_of_what_was_asked_for_whatever_it_is_called_by_then(app: TestApp) {
+    let ada = app.admin("ada").await;
+    let bob = app.member("bob", &[]).await;
+    app.let_export(&ada);
+    let field = app.set_up(&ada, |setup| {
+        custom_fields::add(setup, Object::Lead, &called("Colour"), "text", "")
+    });
+    let mine = [("name", "Asked for"), ("assigned", bob.email())];
+    let id = ada.make("test/leads", &mine).await;
+    ada.make("test/leads", &[("name", "Other")]).await;
+    let today = insight::web::times::Zone::utc().day_of(app.context().app.clock.now());
+    let red = [(format!("custom_{field}"), "red")];
+    let red = red.each_ref().map(|(k, v)| (k.as_str(), *v));
+    ada.change("test/leads", id, 1, &red)
+        .await
+        .expect_status(303);
+    let export = format!(
+        "{LEADS}/export?any=red&any.in=custom_{field}&f.custom_{field}=r&assigned={}&updated.min={today}&column=name",
+        bob.member()
+    );
+    let page = ada.open(&export).await;
+    page.expect("One of Colour contains “red”")
+        .expect("1 record");
+    let page = page.press("Export in the background").await;
+    let sql = [
+        "UPDATE users SET time_zone = 'Asia/Tokyo', name = 'Renamed'".to_owned(),
+        "UPDATE custom_fields SET label = 'Paint'".to_owned(),
+        format!(
+            "UPDATE members SET removed_at = 1 WHERE id = {}",
+            bob.member()
+        ),
+    ];
+    for sql in sql {
+        app.sql(&sql).expect("changes");
+    }
+    jobs::run_due(&app).expect("runs");
+    let file = ada.get(&format!("{}/file", page.path)).await;
+    file.expect_status(200);
+    assert_eq!(file.source().lines().count(), 2, "{}", file.source());
+    assert!(file.source().contains("Asked for"));
+}
+
 async fn a_link_is_filtered_by_the_name_that_the_reader_sees(app: TestApp) {
     let (ada, bob) = linked(&app).await;
     let page = bob.open(CONTACTS).await;
@@ -191,6 +234,12 @@ async fn a_link_is_filtered_by_the_name_that_the_reader_sees(app: TestApp) {
     }
     let page = ada.open(&format!("{CONTACTS}?f.organization=o")).await;
     assert_eq!(names(&page).len(), 3);
+    app.sql("UPDATE records SET name = 'Bygg 2000' WHERE name = 'Harbour'")
+        .expect("renames");
+    let page = bob.open(&format!("{CONTACTS}?f.organization=2000")).await;
+    assert_eq!(names(&page), ["To harbour"]);
+    app.sql("UPDATE records SET name = 'Harbour' WHERE name = 'Bygg 2000'")
+        .expect("renames");
     app.let_export(&bob);
     let page = bob
         .open(&format!("{CONTACTS}/export?f.organization=Har"))
@@ -228,6 +277,7 @@ async fn days_of_creation_and_of_the_last_update_are_filters(app: TestApp) {
         let found = between(format!("created.min={from}&created.max={to}{sort}")).await;
         assert_eq!(found, ["0 days", "1 days"], "{sort}");
     }
+    assert_eq!(between("updated.max=9999-12-31".into()).await.len(), 6);
     // Days are those of the reader: east of Greenwich they begin earlier.
     app.sql("UPDATE users SET time_zone = 'Pacific/Kiritimati'")
         .expect("moves");
@@ -249,6 +299,9 @@ async fn records_of_people_who_left_are_found(app: TestApp) {
     let left = [("name", "Left behind"), ("assigned", bob.email())];
     ada.make("test/leads", &left).await;
     record(&app, &ada, Object::Lead, "Other", "{}");
+    let eve = app.member("eve", &[]).await;
+    app.standard("Others", &[&eve]);
+    record(&app, &eve, Object::Lead, "Own", "{}");
     app.sql(&format!(
         "UPDATE members SET removed_at = 1 WHERE id = {}",
         bob.member()
@@ -264,6 +317,9 @@ async fn records_of_people_who_left_are_found(app: TestApp) {
         page.value("Filter by assigned to"),
         bob.member().to_string()
     );
+    // Whoever sees nothing of him is not told of him.
+    let page = eve.open(LEADS).await;
+    page.expect("Filter by assigned to").expect_not("Bob");
     // Nobody is given anything anew.
     let form = ada.open(&format!("{LEADS}/new")).await;
     form.expect_not("Bob (removed)");

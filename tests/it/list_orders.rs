@@ -17,6 +17,7 @@ on_both!(
     long_texts_stand_by_their_beginning,
     pages_lead_through_every_order,
     a_place_in_a_list_tells_no_value,
+    a_phone_offers_every_order_beside_the_filters,
 );
 
 const CONTACTS: &str = "/test/records/contacts";
@@ -203,6 +204,7 @@ async fn a_place_in_a_list_tells_no_value(app: TestApp) {
         let data = r#"{"notes":"Canary in notes","phone":"Canary by phone"}"#;
         record(&app, &ada, Object::Lead, &format!("Canary {n}"), data);
     }
+    let amy = app.admin("amy").await;
     let nora = app.company("Norden").admin("nora");
     for sort in ["name", "notes", "phone", "created_by"] {
         let page = ada.open(&format!("{LEADS}?sort={sort}")).await;
@@ -220,11 +222,44 @@ async fn a_place_in_a_list_tells_no_value(app: TestApp) {
                     .filter_map(|part| URL_SAFE_NO_PAD.decode(part).ok()),
             );
         }
-        // Nor can somebody else's be made of it.
+        // Nor can somebody tell it by what lies behind: for others, and in other orders, it is the beginning.
+        let at = page.submission("Next").action;
+        for (person, at) in [
+            (&amy, at.clone()),
+            (&ada, at.replace(&format!("sort={sort}"), "sort=company")),
+            (&ada, at.replace("/test/", "/commercial/")),
+        ] {
+            let there = person.get(&at).await;
+            there.expect_status(200);
+            let rows = names(&there).len();
+            assert!(matches!(rows, 0 | 50), "{sort}: {rows} rows at {at}");
+        }
         let next = page.press("Next").await;
         assert_eq!(names(&next).len(), 1, "{sort}");
         let there = nora.get(&page.submission("Next").action).await;
         there.expect_status(200);
         assert!(names(&there).is_empty());
     }
+}
+
+async fn a_phone_offers_every_order_beside_the_filters(app: TestApp) {
+    let ada = app.admin("ada").await;
+    for (name, phone) in [("One", "2"), ("Two", "3"), ("Three", "1")] {
+        let fields = [("name", name), ("phone", phone)];
+        ada.make("test/leads", &fields).await;
+    }
+    let page = ada.open(LEADS).await;
+    let orders = page.texts("#f-sort option");
+    assert_eq!(orders[0], "Sort by Updated, newest first");
+    assert_eq!(orders.len(), 2 * 12, "{orders:?}");
+    let page = page.choose("Sort", "Sort by Phone, descending");
+    let page = page.press("Filter").await;
+    assert_eq!(names(&page), ["Two", "One", "Three"]);
+    let page = page.fill("Name begins with", "t").press("Filter").await;
+    assert_eq!(names(&page), ["Two", "Three"], "the order stays");
+    let page = page
+        .choose("Sort", "Sort by Updated, newest first")
+        .press("Filter")
+        .await;
+    assert_eq!(names(&page), ["Three", "Two"]);
 }

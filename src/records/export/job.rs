@@ -125,7 +125,7 @@ fn write(
             )
         })?;
         if first.is_none() {
-            if plan.words != job.filter {
+            if plan.conditions() != form.one("conditions")? {
                 return Err(Broke::Failed(Error::refused(
                     "The fields you may see changed since you asked for the export. Ask for it anew.",
                 )));

@@ -13,7 +13,7 @@ use crate::records::Desk;
 use crate::records::list::{self, Count};
 use crate::web::answer::Answer;
 use crate::web::paging::thousands;
-use crate::web::request::{Request, query_string};
+use crate::web::request::{Form, Request, query_string};
 use crate::web::shell::Shell;
 use crate::{Error, Result};
 
@@ -135,16 +135,17 @@ fn download(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
     if is_bulk(count) {
         can.require_fresh_code(&back(request))?;
     }
-    let (id, plan, environment, object) = can.write(|tx| {
+    let (id, plan, query, environment, object) = can.write(|tx| {
         let (desk, plan) = asked(tx, request)?;
+        let query = plan.pinned(request.query(), &tx.me().time_zone);
         let wanted = Wanted {
             plan: &plan,
-            query: query(request),
+            query: query.clone(),
             expected: expected(count),
             direct: true,
         };
         let id = stored::ask(tx, &desk, &wanted)?;
-        Ok((id, plan, desk.environment(), desk.object()))
+        Ok((id, plan, query, desk.environment(), desk.object()))
     })?;
     let me = can.me();
     let job = Claimed {
@@ -164,7 +165,8 @@ fn download(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
     let header = plan.header();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let name = file_name(environment, object, &can);
-    let mut sending = Sending::new(can.app().clone(), job, plan, request.query().clone());
+    let form = Form::parse(query.as_bytes())?;
+    let mut sending = Sending::new(can.app().clone(), job, plan, form);
     let can = can.later();
     Ok(Answer::csv(&name, &header, move |after| {
         sending.next(&can, after)
@@ -192,7 +194,7 @@ fn start(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
         let (desk, plan) = asked(tx, request)?;
         let wanted = Wanted {
             plan: &plan,
-            query: pinned(request, &plan),
+            query: plan.pinned(request.query(), &tx.me().time_zone),
             expected: expected(count),
             direct: false,
         };
@@ -207,18 +209,6 @@ fn start(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
         Err(Error::Refused(why)) => Answer::refused(&page(&can, request, why)?),
         Err(error) => Err(error),
     }
-}
-
-/// The query string that a job keeps. Words are looked for in the fields that the asker had: one that they are given
-/// meanwhile would let rows in that nobody asked for.
-fn pinned(request: &Request, plan: &Plan) -> String {
-    let mut query = query(request);
-    if let Some(words) = &plan.query.words {
-        let keys: Vec<&str> = words.keys().into_iter().collect();
-        query += "&";
-        query += &query_string([("any.in", keys.join(",").as_str())]);
-    }
-    query
 }
 
 #[derive(Template)]

@@ -1,5 +1,9 @@
 //! What an export holds, and its next rows.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use sha2::{Digest, Sha256};
+
 use crate::access::{Environment, InAccount, Tx};
 use crate::db::types::Slot;
 use crate::permissions::Object;
@@ -7,15 +11,15 @@ use crate::permissions::objects::Kind;
 use crate::records::list::{self, Column, Filter, Key, ListQuery, Test};
 use crate::records::people::{self, People};
 use crate::records::{Desk, Record, links};
-use crate::web::request::Form;
+use crate::web::request::{Form, query_string};
 use crate::web::times;
 use crate::{Error, Result};
 
 /// Rows in one transaction.
 const BATCH: usize = 1_000;
 
-/// The list behind an export, as its asker has it. Its rows come in the order of names, in which none is missed or comes
-/// twice while others work on.
+/// The list behind an export, as its asker has it. Its rows come in the order of names: others who work on meanwhile do not
+/// move them, unless they rename them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub query: ListQuery,
@@ -29,11 +33,16 @@ impl Plan {
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<Plan> {
         let query = ListQuery::read(tx, desk, form)?;
         let all = Column::all(desk);
-        let chosen: Vec<Column> = form
-            .all("column")
-            .flat_map(|some| some.split(','))
-            .filter_map(|key| all.iter().find(|column| column.key() == key).cloned())
-            .collect();
+        let asked: Vec<&str> = form.all("column").collect();
+        let chosen = asked
+            .iter()
+            .filter_map(|key| all.iter().find(|column| column.key() == *key).cloned());
+        let mut columns: Vec<Column> = chosen.collect();
+        if columns.is_empty() {
+            // The list shows the name alone when it has none of the columns that are asked for.
+            let shown = if asked.is_empty() { all.len() } else { 1 };
+            columns = all.into_iter().take(shown).collect();
+        }
         let slots = query.filters.iter().filter_map(|filter| match filter.test {
             Test::Member(slot) => slot,
             _ => None,
@@ -41,9 +50,28 @@ impl Plan {
         let people = people::named(tx, slots)?;
         Ok(Plan {
             words: words(&query, &people),
-            columns: if chosen.is_empty() { all } else { chosen },
+            columns,
             query,
         })
+    }
+
+    /// The query string that it is read of again, in whatever fields and time zone the asker has by then: words are looked
+    /// for in the fields of now, days are those of `zone`, and the conditions are told by their digest.
+    pub fn pinned(&self, form: &Form, zone: &str) -> String {
+        let fresh = |name: &str| !matches!(name, "any.in" | "zone" | "conditions");
+        let given = form.one("zone").unwrap_or_default();
+        let zone = if given.is_empty() { zone } else { given };
+        let words = self.query.words.iter().flat_map(|words| words.keys());
+        let keys = words.collect::<Vec<_>>().join(",");
+        let conditions = self.conditions();
+        let pairs = form.pairs().iter();
+        let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+        let pinned = [
+            ("any.in", keys.as_str()),
+            ("zone", zone),
+            ("conditions", &conditions),
+        ];
+        query_string(pairs.filter(|(name, _)| fresh(name)).chain(pinned))
     }
 
     /// The first line of the file. A link takes two columns: its number and its name.
@@ -63,17 +91,27 @@ impl Plan {
         cells
     }
 
-    /// True while the asker has the same columns and conditions. A condition that falls away with its field would let
-    /// rows in that nobody asked for.
+    /// True while the asker has the same columns and conditions.
     fn still_holds(&self, now: &Plan) -> bool {
-        let keys = |plan: &Plan| -> Vec<String> {
-            let keys = plan.columns.iter().map(|column| column.key().to_owned());
-            keys.collect()
-        };
-        keys(self) == keys(now)
-            && self.query.prefix == now.query.prefix
-            && self.query.words == now.query.words
-            && self.query.filters == now.query.filters
+        self.columns == now.columns && self.conditions() == now.conditions()
+    }
+
+    /// A digest of the conditions, whatever fields and people are called. One that falls away with its field would let
+    /// rows in that nobody asked for.
+    pub fn conditions(&self) -> String {
+        let ListQuery {
+            prefix,
+            words,
+            filters,
+            ..
+        } = &self.query;
+        let words = words.as_ref().map(|words| (&words.typed, words.keys()));
+        let mut filters: Vec<_> = filters
+            .iter()
+            .map(|filter| (filter.column.key(), &filter.test))
+            .collect();
+        filters.sort_by_key(|(key, _)| *key);
+        BASE64.encode(Sha256::digest(format!("{prefix:?} {words:?} {filters:?}")))
     }
 }
 
@@ -88,7 +126,7 @@ fn words(query: &ListQuery, people: &People) -> String {
         parts.push(format!("Name begins with “{}”", query.prefix));
     }
     if let Some(words) = &query.words {
-        parts.push(format!("Any field contains “{}”", words.typed));
+        parts.push(words.sentence());
     }
     parts.extend(query.filters.iter().map(|filter| condition(filter, people)));
     if parts.is_empty() {

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{Slot, Timestamp};
 use crate::permissions::Shown;
-use crate::permissions::objects::Kind;
+use crate::permissions::objects::{self, Kind};
 use crate::records::change::sort_name;
 use crate::records::links::Targets;
 use crate::records::list::order::Sort;
@@ -101,7 +101,7 @@ pub enum Test {
 }
 
 impl Filter {
-    /// True for a record that meets the condition, as far as it tells without what links lead to.
+    /// True for a record that meets the condition, as far as that can be told without what links lead to.
     fn admits(&self, record: &Record) -> bool {
         match &self.column {
             Column::Field(shown) => {
@@ -178,13 +178,13 @@ impl ListQuery {
                         add(Test::Contains(sort_name(typed)));
                     }
                     // Asking for what links to a record out of sight would tell that the link is there.
-                    Kind::Link(_) => add(match typed.parse() {
-                        Ok(id) => match links::visible(tx, desk, [id])?.get(typed) {
+                    Kind::Link(_) => {
+                        let id = typed.parse().ok();
+                        add(match links::visible(tx, desk, id)?.get(typed) {
                             Some(target) => Test::Is(target.id.to_string()),
-                            None => Test::Nothing,
-                        },
-                        Err(()) => Test::LeadsTo(sort_name(typed)),
-                    }),
+                            None => Test::LeadsTo(sort_name(typed)),
+                        });
+                    }
                     // A value that no record can have finds nothing.
                     _ => add(Test::Is(
                         kind.read(typed).unwrap_or_else(|_| typed.to_owned()),
@@ -223,7 +223,11 @@ impl ListQuery {
             };
             filters.push(Filter { column, test });
         }
-        let zone = Zone::named(&tx.me().time_zone);
+        // A file is written with the days of its asking, wherever its asker is by then.
+        let zone = match form.one("zone")? {
+            "" => Zone::named(&tx.me().time_zone),
+            zone => Zone::named(zone),
+        };
         for (name, column) in [("created", Column::Created), ("updated", Column::Updated)] {
             for (end, days_on) in [("min", 0), ("max", 1)] {
                 let typed = form.one(&format!("{name}.{end}"))?.trim();
@@ -231,8 +235,11 @@ impl ListQuery {
                     continue;
                 }
                 let test = match times::start_of_day(&zone, typed, days_on) {
+                    _ if objects::day(typed).is_none() => Test::Nothing,
                     Some(from) if end == "min" => Test::Since(from),
                     Some(end) => Test::Before(end),
+                    // No instant comes after the last day that there is.
+                    None if end == "max" => continue,
                     None => Test::Nothing,
                 };
                 let column = column.clone();
@@ -270,23 +277,16 @@ impl ListQuery {
             && self.filters.iter().all(|filter| filter.admits(record))
     }
 
-    /// True for a record of which [`Self::admits`] does not tell all: `targets` are needed of those.
-    pub fn asks_links(&self, record: &Record) -> bool {
-        self.words
-            .as_ref()
-            .is_some_and(|words| !words.are_in(record))
-            || (self.filters.iter()).any(|filter| matches!(filter.test, Test::LeadsTo(_)))
+    /// True when a filter asks what a link is called.
+    pub fn names_links(&self) -> bool {
+        let mut tests = self.filters.iter().map(|filter| &filter.test);
+        tests.any(|test| matches!(test, Test::LeadsTo(_)))
     }
 
-    /// True for such a record that meets every condition.
+    /// True for a record whose links lead where the filters say.
     pub fn admits_links(&self, record: &Record, targets: &Targets) -> bool {
-        self.filters
-            .iter()
-            .all(|filter| filter.admits_link(record, targets))
-            && self
-                .words
-                .as_ref()
-                .is_none_or(|words| words.are_in(record) || words.are_in_links(record, targets))
+        let mut filters = self.filters.iter();
+        filters.all(|filter| filter.admits_link(record, targets))
     }
 
     /// The instants between which the records lie, where filters say so: not before the first, before the second.

@@ -7,7 +7,7 @@ use super::density;
 use super::plan::{self, FEW, Guide, Plan};
 use super::recent;
 use super::scan::{Entry, Scan, Stretches};
-use super::{By, Column, Key, ListQuery, Part, Sort, Test};
+use super::{By, Column, Key, ListQuery, Part, Sort, Test, Words};
 use crate::Result;
 use crate::access::{InAccount, Tx};
 use crate::db::types::{RecordId, Slot, Timestamp};
@@ -169,11 +169,22 @@ fn meeting<P: InAccount>(
 ) -> Result<Vec<Record>> {
     let mut records = fetched(tx, desk, entries)?;
     records.retain(|record| query.admits(record));
-    let open = records.iter().filter(|record| query.asks_links(record));
-    let open: HashSet<RecordId> = open.map(|record| record.id).collect();
-    let linked = records.iter().filter(|record| open.contains(&record.id));
-    let targets = links::targets(tx, desk, linked)?;
-    records.retain(|record| !open.contains(&record.id) || query.admits_links(record, &targets));
+    let words = query.words.as_ref();
+    let without = records
+        .iter()
+        .filter(|record| words.is_some_and(|words| !words.are_in(record)));
+    let without: HashSet<RecordId> = without.map(|record| record.id).collect();
+    let every = query.names_links();
+    // What links are called is looked up for the records of which nothing else decides.
+    let open = records
+        .iter()
+        .filter(|record| every || without.contains(&record.id));
+    let targets = links::targets(tx, desk, open)?;
+    records.retain(|record| {
+        let has = |words: &Words| words.are_in_links(record, &targets);
+        query.admits_links(record, &targets)
+            && (!without.contains(&record.id) || words.is_some_and(has))
+    });
     Ok(records)
 }
 

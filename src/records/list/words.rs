@@ -24,6 +24,8 @@ pub struct Words {
     /// With the hyphen as minus, as numbers are kept.
     number: String,
     fields: Vec<Shown>,
+    /// The reader has more fields.
+    narrowed: bool,
 }
 
 /// The same words in the same fields, whatever these are called.
@@ -43,7 +45,9 @@ impl Words {
         let keys: BTreeSet<&str> = only.split(',').collect();
         let mut words = Words::in_fields_of(desk, form.one("any")?);
         if let (Some(words), false) = (&mut words, only.is_empty()) {
+            let all = words.fields.len();
             words.fields.retain(|shown| keys.contains(shown.key()));
+            words.narrowed = words.fields.len() < all;
         }
         Ok(words)
     }
@@ -57,7 +61,18 @@ impl Words {
             text,
             typed,
             fields: desk.fields().iter().cloned().collect(),
+            narrowed: false,
         })
+    }
+
+    /// The condition in words.
+    pub fn sentence(&self) -> String {
+        let labels: Vec<&str> = self.fields.iter().map(Shown::label).collect();
+        let fields = match self.narrowed {
+            true => format!("One of {}", labels.join(", ")),
+            false => "Any field".to_owned(),
+        };
+        format!("{fields} contains “{}”", self.typed)
     }
 
     /// The keys of the fields.

@@ -4,10 +4,9 @@ use crate::Result;
 use crate::access::{Tx, UseRecords};
 use crate::db::types::MemberId;
 use crate::permissions::Shown;
-use crate::permissions::objects::Kind;
+use crate::permissions::objects::{self, Kind};
 use crate::records::{Desk, people};
 use crate::web::request::Form;
-use crate::web::times::{self, Zone};
 
 /// Filters that stand beside the search.
 const BESIDE: usize = 3;
@@ -67,12 +66,7 @@ impl Filter {
 
 impl Filters {
     /// With what is set in a query string.
-    pub fn load(
-        tx: &mut Tx<UseRecords>,
-        desk: &Desk,
-        query: &Form,
-        zone: &Zone,
-    ) -> Result<Filters> {
+    pub fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form) -> Result<Filters> {
         let mut beside = Vec::new();
         let mut more = Vec::new();
         for field in desk.fields() {
@@ -94,6 +88,13 @@ impl Filters {
             people::CHOICE_LIMIT.. => Vec::new(),
             _ => people::removed(tx)?,
         };
+        let many = members.len().max(removed.len()) >= people::CHOICE_LIMIT;
+        // Whoever sees none of them has no use for the name.
+        let removed: Vec<(MemberId, String)> = removed
+            .into_iter()
+            .filter(|(slot, ..)| desk.reach().admits_pair(*slot, *slot))
+            .map(|(_, member, name)| (member, name))
+            .collect();
         let mut person = |id: &str, label: &str, any: &str, nobody: bool| -> Result<Filter> {
             let typed = query.one(id)?;
             let of = |label: String, control| Filter {
@@ -102,7 +103,7 @@ impl Filters {
                 label,
                 control,
             };
-            if members.len() >= people::CHOICE_LIMIT {
+            if many {
                 let or_nobody = if nobody { ", me or nobody" } else { " or me" };
                 return Ok(of(
                     format!("{label}: e-mail{or_nobody}"),
@@ -137,7 +138,7 @@ impl Filters {
         for (id, label) in [("created", "Created"), ("updated", "Updated")] {
             let end = |name, word| -> Result<End> {
                 let typed = query.one(&format!("{id}.{name}"))?.trim().to_owned();
-                let wrong = !typed.is_empty() && times::start_of_day(zone, &typed, 1).is_none();
+                let wrong = !typed.is_empty() && objects::day(&typed).is_none();
                 Ok(End {
                     name,
                     word,

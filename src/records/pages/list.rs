@@ -10,7 +10,6 @@ use super::{desk, path_of, shell};
 use crate::Result;
 use crate::access::{Can, Tx, UseRecords};
 use crate::credentials::keys::{Keys, Purpose};
-use crate::db::types::AccountId;
 use crate::permissions::Object;
 use crate::permissions::objects::Kind;
 use crate::records::import;
@@ -45,8 +44,10 @@ struct List {
     /// What is looked for in every field.
     words: String,
     filters: Filters,
-    /// What the filter form keeps: columns and order.
+    /// What the filter form keeps: the columns.
     kept: Vec<(String, String)>,
+    /// The orders there are, for screens without room for heads: value, label, chosen.
+    orders: Vec<(String, String, bool)>,
     /// What the choice of columns keeps: search, filters, order.
     kept_by_columns: Vec<(String, String)>,
     /// Key, label, ticked.
@@ -105,7 +106,7 @@ pub fn show(can: Can<UseRecords>, request: &Request) -> Result<Answer> {
 
 fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Result<List> {
     let asked = ListQuery::read(tx, desk, query)?;
-    let places = Places::of(tx);
+    let places = Places::of(tx, desk, &asked.sort);
     let place: Option<Place<String>> = Place::read(query, "page");
     let opened = place.and_then(|place| Some((places.open(&place.key)?, place)));
     let (after, place) = opened.unzip();
@@ -195,8 +196,9 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
         total: in_words(count, rows.len()),
         one: count.number == 1 && !count.more,
         range: range(page.first, rows.len(), count),
-        filters: Filters::load(tx, desk, query, zone)?,
-        kept: pairs(query, |name| matches!(name, "sort" | "column")),
+        filters: Filters::load(tx, desk, query)?,
+        kept: pairs(query, |name| name == "column"),
+        orders: orders(desk, &asked.sort),
         kept_by_columns: pairs(query, |name| !matches!(name, "page" | "column")),
         columns,
         heads: heads(&shown, &asked.sort, &path, query),
@@ -226,32 +228,34 @@ fn load(tx: &mut Tx<UseRecords>, desk: &Desk, query: &Form, zone: &Zone) -> Resu
     })
 }
 
-/// Places in the lists of an account as they stand in addresses: sealed, because they are made of values that whoever else
-/// reads an address may not see.
+/// Places in one order of a list as they stand in addresses: sealed, because they are made of values that whoever else
+/// reads an address may not see. In the hands of another member, or in another order, one is worth nothing: what lies
+/// behind it would tell the value by halves.
 struct Places<'a> {
     keys: &'a Keys,
-    account: AccountId,
+    /// Member, list and order.
+    bound: Vec<u8>,
 }
 
 impl<'a> Places<'a> {
-    fn of(tx: &Tx<'a, UseRecords>) -> Places<'a> {
+    fn of(tx: &Tx<'a, UseRecords>, desk: &Desk, sort: &Sort) -> Places<'a> {
+        let (account, slot) = (tx.account().0, desk.slot().0);
+        let bound = format!("{account} {slot} {} {}", desk.path(), sort.text());
         Places {
             keys: &tx.app().keys,
-            account: tx.account(),
+            bound: bound.into_bytes(),
         }
     }
 
     fn seal(&self, key: &Key) -> String {
         let plain = serde_json::to_vec(key).unwrap_or_default();
-        let bound = self.account.0.to_be_bytes();
-        BASE64.encode(self.keys.seal(Purpose::Place, &bound, &plain))
+        BASE64.encode(self.keys.seal(Purpose::Place, &self.bound, &plain))
     }
 
     /// Nothing for what was sealed elsewhere, or by a key that is gone.
     fn open(&self, sealed: &str) -> Option<Key> {
-        let bound = self.account.0.to_be_bytes();
         let sealed = BASE64.decode(sealed).ok()?;
-        let plain = self.keys.open(Purpose::Place, &bound, &sealed).ok()?;
+        let plain = self.keys.open(Purpose::Place, &self.bound, &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 }
@@ -274,6 +278,30 @@ fn columns(desk: &Desk, query: &Form) -> Vec<Column> {
         Column::CreatedBy | Column::Created => false,
     })
     .collect()
+}
+
+/// Every order of a list, the one that it has until another is chosen first.
+fn orders(desk: &Desk, sort: &Sort) -> Vec<(String, String, bool)> {
+    let columns = Column::all(desk);
+    let both = columns.iter().flat_map(|column| {
+        let by = By::column(column);
+        let (up, down) = match by {
+            By::Updated | By::Created => (", oldest first", ", newest first"),
+            _ => ("", ", descending"),
+        };
+        [(false, up), (true, down)].map(|(descending, words)| {
+            let order = Sort {
+                by: by.clone(),
+                descending,
+            };
+            (order, format!("Sort by {}{words}", column.label()))
+        })
+    });
+    let mut orders: Vec<(String, String, bool)> = both
+        .map(|(order, label)| (order.text(), label, order == *sort))
+        .collect();
+    orders.sort_by_key(|(text, ..)| !text.is_empty());
+    orders
 }
 
 fn heads(shown: &[Column], sort: &Sort, path: &str, query: &Form) -> Vec<Head> {
