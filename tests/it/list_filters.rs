@@ -4,7 +4,7 @@ use insight::permissions::{Object, Rights, custom_fields};
 use insight::records::jobs;
 
 use crate::app::TestApp;
-use crate::app::files::record;
+use crate::app::files::{record, records};
 use crate::app::page::Page;
 use crate::app::records::{called, names, on_layout};
 use crate::list_orders::linked;
@@ -278,6 +278,27 @@ async fn days_of_creation_and_of_the_last_update_are_filters(app: TestApp) {
         assert_eq!(found, ["0 days", "1 days"], "{sort}");
     }
     assert_eq!(between("updated.max=9999-12-31".into()).await.len(), 6);
+    // Many of the very instant at which a day begins, more than are looked at at once.
+    let from = day(1);
+    let zone = insight::web::times::Zone::utc();
+    let midnight = insight::web::times::start_of_day(&zone, &from, 0).expect("a day");
+    records(&app, &ada, Object::Task, 150, "");
+    app.sql(&format!(
+        "UPDATE records SET updated_at = {} WHERE object = {}",
+        midnight.0,
+        Object::Task.number()
+    ))
+    .expect("ages");
+    for (query, number) in [("min", 150), ("max", 150)] {
+        let path = format!("/test/records/tasks?updated.{query}={from}");
+        ada.open(&path).await.expect(&format!("of {number}"));
+        let path = format!("{path}&sort=updated_at");
+        ada.open(&path).await.expect(&format!("of {number}"));
+    }
+    let path = format!("/test/records/tasks?updated.max={}", day(2));
+    ada.open(&path)
+        .await
+        .expect("No tasks match these filters.");
     // Days are those of the reader: east of Greenwich they begin earlier.
     app.sql("UPDATE users SET time_zone = 'Pacific/Kiritimati'")
         .expect("moves");

@@ -199,11 +199,18 @@ async fn pages_lead_through_every_order(app: TestApp) {
 }
 
 async fn a_place_in_a_list_tells_no_value(app: TestApp) {
-    let ada = app.admin("ada").await;
+    let ada = app.admin("canarybird").await;
     for n in 0..51 {
         let data = r#"{"notes":"Canary in notes","phone":"Canary by phone"}"#;
         record(&app, &ada, Object::Lead, &format!("Canary {n}"), data);
     }
+    // As many of the same names elsewhere.
+    app.sql(
+        "INSERT INTO records (account_id, environment, object, name, sort_name, creator_slot, owner_slot, created_at, \
+         updated_at, version, data) SELECT account_id, 1, object, name, sort_name, creator_slot, owner_slot, created_at, \
+         updated_at, version, data FROM records",
+    )
+    .expect("copies");
     let amy = app.admin("amy").await;
     let nora = app.company("Norden").admin("nora");
     for sort in ["name", "notes", "phone", "created_by"] {
@@ -212,10 +219,7 @@ async fn a_place_in_a_list_tells_no_value(app: TestApp) {
         // However often it is packed.
         while let Some(text) = held.pop() {
             let text = String::from_utf8_lossy(&text).into_owned();
-            assert!(
-                !text.contains("Canary") && !text.contains("Ada"),
-                "{sort}: {text}"
-            );
+            assert!(!text.contains("Canary"), "{sort}: {text}");
             held.extend(
                 text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
                     .filter(|part| part.len() > 20)
@@ -224,15 +228,16 @@ async fn a_place_in_a_list_tells_no_value(app: TestApp) {
         }
         // Nor can somebody tell it by what lies behind: for others, and in other orders, it is the beginning.
         let at = page.submission("Next").action;
-        for (person, at) in [
-            (&amy, at.clone()),
-            (&ada, at.replace(&format!("sort={sort}"), "sort=company")),
-            (&ada, at.replace("/test/", "/commercial/")),
+        let other_order = at.replace(&format!("sort={sort}"), "sort=company");
+        for (person, at, rows) in [
+            (&ada, at.clone(), 1),
+            (&amy, at.clone(), 50),
+            (&ada, other_order, 50),
+            (&ada, at.replace("/test/", "/commercial/"), 50),
         ] {
             let there = person.get(&at).await;
             there.expect_status(200);
-            let rows = names(&there).len();
-            assert!(matches!(rows, 0 | 50), "{sort}: {rows} rows at {at}");
+            assert_eq!(names(&there).len(), rows, "{sort}: {at}");
         }
         let next = page.press("Next").await;
         assert_eq!(names(&next).len(), 1, "{sort}");

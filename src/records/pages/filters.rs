@@ -20,6 +20,8 @@ pub struct Filter {
     pub label: String,
     /// The label inside a sentence.
     pub word: String,
+    /// What else can be typed.
+    pub hint: &'static str,
     pub control: Control,
 }
 
@@ -31,6 +33,9 @@ pub enum Control {
     /// From and to: type of the inputs, and what stands in them.
     Range(&'static str, [End; 2]),
 }
+
+/// What is typed for records without a value.
+const NONE: &str = "- for none";
 
 /// One end of a range.
 pub struct End {
@@ -100,6 +105,7 @@ impl Filters {
             let of = |label: String, control| Filter {
                 id: id.to_owned(),
                 word: lowered(&label),
+                hint: "",
                 label,
                 control,
             };
@@ -150,6 +156,7 @@ impl Filters {
                 id: id.to_owned(),
                 label: label.to_owned(),
                 word: lowered(label),
+                hint: "",
                 control: Control::Range("date", [end("min", "from")?, end("max", "to")?]),
             });
         }
@@ -214,10 +221,17 @@ fn of_field(field: &Shown, query: &Form) -> Result<Filter> {
         Kind::Link(_) => format!("{} (name or number)", field.label()),
         _ => field.label().to_owned(),
     };
+    let hint = match (&field.field().kind, &control) {
+        // Without a link that is seen is no more than is seen.
+        (Kind::Link(_), _) => "",
+        (_, Control::Text(_)) => NONE,
+        _ => "",
+    };
     Ok(Filter {
         id,
         label,
         word,
+        hint,
         control,
     })
 }
