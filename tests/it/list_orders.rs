@@ -41,15 +41,13 @@ async fn every_column_puts_a_list_in_order(app: TestApp) {
         assert!(columns.len() >= 9, "{object:?}: {columns:?}");
         let page = ada.open(&format!("{list}?{}", columns.join("&"))).await;
         for head in page.texts("thead th") {
-            for _ in 0..2 {
-                let sorted = page.press(&head).await;
-                assert_eq!(sorted.texts("th[aria-sort]"), [head.as_str()], "{object:?}");
-                assert_eq!(names(&sorted).len(), 2);
-                let turned = sorted.press(&head).await;
-                let mut back = names(&turned);
-                back.reverse();
-                assert_eq!(back, names(&sorted), "{object:?} by {head}");
-            }
+            let sorted = page.press(&head).await;
+            assert_eq!(sorted.texts("th[aria-sort]"), [head.as_str()], "{object:?}");
+            assert_eq!(names(&sorted).len(), 2);
+            let turned = sorted.press(&head).await;
+            let mut back = names(&turned);
+            back.reverse();
+            assert_eq!(back, names(&sorted), "{object:?} by {head}");
         }
     }
 }
