@@ -148,6 +148,7 @@ impl Filter {
 pub struct ListQuery {
     /// Beginning of the name as typed; empty for any.
     pub prefix: String,
+    /// In any field.
     pub words: Option<Words>,
     pub filters: Vec<Filter>,
     pub sort: Sort,
