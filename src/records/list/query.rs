@@ -112,7 +112,7 @@ impl Filter {
                     Test::Contains(part) => kept.to_lowercase().contains(part),
                     Test::AtLeast(value) => !kept.is_empty() && key(kept) >= key(value),
                     Test::AtMost(value) => !kept.is_empty() && key(kept) <= key(value),
-                    Test::Empty => kept.is_empty(),
+                    Test::Empty => kept.is_empty() || self.names_link(),
                     Test::LeadsTo(_) => !kept.is_empty(),
                     Test::Nothing | Test::Member(_) | Test::Since(_) | Test::Before(_) => false,
                 }
@@ -132,12 +132,26 @@ impl Filter {
         }
     }
 
-    /// The same for a record whose link decides.
-    fn admits_link(&self, record: &Record, targets: &Targets) -> bool {
+    /// True when it asks what a link is called, or whether there is one: both go by what the reader sees.
+    fn names_link(&self) -> bool {
+        let is_link = |shown: &Shown| matches!(shown.field().kind, Kind::Link(_));
         match (&self.column, &self.test) {
-            (Column::Field(shown), Test::LeadsTo(part)) => targets
-                .get(record.value(shown))
-                .is_some_and(|target| sort_name(&target.name).contains(part)),
+            (Column::Field(shown), Test::Empty) => is_link(shown),
+            (_, test) => matches!(test, Test::LeadsTo(_)),
+        }
+    }
+
+    /// The same as [`Self::admits`] where links decide.
+    fn admits_link(&self, record: &Record, targets: &Targets) -> bool {
+        let Column::Field(shown) = &self.column else {
+            return true;
+        };
+        let target = targets.get(record.value(shown));
+        match &self.test {
+            Test::LeadsTo(part) => {
+                target.is_some_and(|target| sort_name(&target.name).contains(part))
+            }
+            Test::Empty if self.names_link() => target.is_none(),
             _ => true,
         }
     }
@@ -171,7 +185,7 @@ impl ListQuery {
             };
             let kind = &shown.field().kind;
             let typed = given("")?;
-            if typed == "-" && !matches!(kind, Kind::Link(_)) {
+            if typed == "-" {
                 add(Test::Empty);
             } else if !typed.is_empty() {
                 match kind {
@@ -280,8 +294,7 @@ impl ListQuery {
 
     /// True when a filter asks what a link is called.
     pub fn names_links(&self) -> bool {
-        let mut tests = self.filters.iter().map(|filter| &filter.test);
-        tests.any(|test| matches!(test, Test::LeadsTo(_)))
+        self.filters.iter().any(Filter::names_link)
     }
 
     /// True for a record whose links lead where the filters say.

@@ -217,19 +217,14 @@ fn of_field(field: &Shown, query: &Form) -> Result<Filter> {
         }
         _ => Control::Text(typed("")?),
     };
-    let label = match &field.field().kind {
-        Kind::Link(_) => format!("{} (name or number)", field.label()),
-        _ => field.label().to_owned(),
-    };
     let hint = match (&field.field().kind, &control) {
-        // Without a link that is seen is no more than is seen.
-        (Kind::Link(_), _) => "",
+        (Kind::Link(_), _) => "Name, number, - for none",
         (_, Control::Text(_)) => NONE,
         _ => "",
     };
     Ok(Filter {
         id,
-        label,
+        label: field.label().to_owned(),
         word,
         hint,
         control,

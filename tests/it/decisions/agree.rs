@@ -304,6 +304,13 @@ fn lists(tx: &mut Tx<UseRecords>, desk: &Desk, eyes: Eyes, visible: &[&Stored], 
             .filter(|r| eyes.link_name(r).contains("al"))
             .collect();
         same(tx, desk, eyes, &query, &leading, dice);
+        query.filters[0].test = Test::Empty;
+        let without: Vec<&Stored> = visible
+            .iter()
+            .copied()
+            .filter(|r| eyes.link_name(r).is_empty())
+            .collect();
+        same(tx, desk, eyes, &query, &without, dice);
     }
     if dice.chance(50) {
         let (from, end) = (
