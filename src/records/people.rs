@@ -166,19 +166,19 @@ pub fn in_order<P: InAccount>(tx: &mut Tx<P>, slots: &[Slot]) -> Result<Vec<ByNa
 pub const CHOICE_LIMIT: usize = 200;
 
 /// The first removed members by name, as pages name them.
-pub fn removed<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(Slot, MemberId, String)>> {
+pub fn removed<P: InAccount>(tx: &mut Tx<P>) -> Result<Vec<(MemberId, String)>> {
     let account = tx.account();
-    let rows: Vec<(Slot, MemberId, String)> = members::table
+    let rows: Vec<(MemberId, String)> = members::table
         .inner_join(users::table)
         .filter(members::account_id.eq(account))
         .filter(members::removed_at.is_not_null())
         .order((members::name_key, members::id))
         .limit(CHOICE_LIMIT as i64)
-        .select((members::slot, members::id, users::name))
+        .select((members::id, users::name))
         .load(tx.conn())?;
     Ok(rows
         .into_iter()
-        .map(|(slot, id, name)| (slot, id, format!("{name} (removed)")))
+        .map(|(id, name)| (id, format!("{name} (removed)")))
         .collect())
 }
 

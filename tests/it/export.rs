@@ -356,7 +356,7 @@ async fn a_field_that_is_hidden_meanwhile_ends_the_job(app: TestApp) {
     run_with(&app, hide);
     bob.open(&path)
         .await
-        .expect("The fields you may see changed");
+        .expect("Fields or records that you asked by changed");
     // A filter whose field is gone would let rows in that nobody asked for.
     let path = start(&bob, "?f.status=New").await;
     app.sql("DELETE FROM layout_fields WHERE field = 'status'")
@@ -364,7 +364,7 @@ async fn a_field_that_is_hidden_meanwhile_ends_the_job(app: TestApp) {
     jobs::run_due(&app).expect("runs");
     bob.open(&path)
         .await
-        .expect("The fields you may see changed");
+        .expect("Fields or records that you asked by changed");
 }
 
 async fn a_worker_that_dies_is_followed_by_another(app: TestApp) {

@@ -127,7 +127,7 @@ fn write(
         if first.is_none() {
             if plan.conditions() != form.one("conditions")? {
                 return Err(Broke::Failed(Error::refused(
-                    "The fields you may see changed since you asked for the export. Ask for it anew.",
+                    "Fields or records that you asked by changed since you asked for the export. Ask for it anew.",
                 )));
             }
             put(&mut out, &plan.header(), bytes)?;

@@ -33,7 +33,7 @@ impl Plan {
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<Plan> {
         let query = ListQuery::read(tx, desk, form)?;
         let all = Column::all(desk);
-        let asked: Vec<&str> = form.all("column").collect();
+        let asked: Vec<&str> = form.all("column").filter(|key| !key.is_empty()).collect();
         let chosen = asked
             .iter()
             .filter_map(|key| all.iter().find(|column| column.key() == *key).cloned());
@@ -61,8 +61,12 @@ impl Plan {
         let fresh = |name: &str| !matches!(name, "any.in" | "zone" | "conditions");
         let given = form.one("zone").unwrap_or_default();
         let zone = if given.is_empty() { zone } else { given };
-        let words = self.query.words.iter().flat_map(|words| words.keys());
-        let keys = words.collect::<Vec<_>>().join(",");
+        let keys = self.query.words.as_ref().map(|words| words.keys());
+        let keys = keys.map_or_else(String::new, |keys| match keys.is_empty() {
+            // An empty value is none at all in a query string, and would stand for all fields.
+            true => "-".to_owned(),
+            false => keys.into_iter().collect::<Vec<_>>().join(","),
+        });
         let conditions = self.conditions();
         let pairs = form.pairs().iter();
         let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -174,7 +178,7 @@ pub fn batch<P: InAccount>(
     let plan = Plan::read(tx, &desk, form)?;
     if first.is_some_and(|first| !first.still_holds(&plan)) {
         return Err(Error::refused(
-            "The fields you may see changed while the export ran. Ask for it anew.",
+            "Fields or records that you asked by changed while the export ran. Ask for it anew.",
         ));
     }
     let (records, next) = list::stream(tx, &desk, &plan.query, after, BATCH)?;

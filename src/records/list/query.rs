@@ -7,7 +7,7 @@ use crate::db::types::{Slot, Timestamp};
 use crate::permissions::Shown;
 use crate::permissions::objects::{self, Kind};
 use crate::records::change::sort_name;
-use crate::records::links::Targets;
+use crate::records::links::{Target, Targets};
 use crate::records::list::order::Sort;
 use crate::records::list::words::{self, Words};
 use crate::records::{Desk, Record, links, people};
@@ -172,7 +172,7 @@ impl ListQuery {
     /// From a query string: `q` is the beginning of the name, `any` words in any field, `f.KEY` a filter
     /// by a field (`f.KEY.min`, `f.KEY.max` for numbers and days; `-` for empty; a link by number or by what its name
     /// contains), `assigned` and `created-by` a member's number or e-mail address, "me" or "nobody", `created.min`,
-    /// `created.max`, `updated.min` and `updated.max` days in the reader's time zone, `sort` a column.
+    /// `created.max`, `updated.min` and `updated.max` days in the reader's time zone or the one of `zone`, `sort` a column.
     pub fn read<P: InAccount>(tx: &mut Tx<P>, desk: &Desk, form: &Form) -> Result<ListQuery> {
         let mut filters = Vec::new();
         for shown in desk.fields() {
@@ -193,9 +193,11 @@ impl ListQuery {
                         add(Test::Contains(sort_name(typed)));
                     }
                     // Asking for what links to a record out of sight would tell that the link is there.
-                    Kind::Link(_) => {
+                    Kind::Link(to) => {
                         let id = typed.parse().ok();
-                        add(match links::visible(tx, desk, id)?.get(typed) {
+                        let targets = links::visible(tx, desk, id)?;
+                        let fits = |target: &&Target| to.is_none_or(|to| to == target.object);
+                        add(match targets.get(typed).filter(fits) {
                             Some(target) => Test::Is(target.id.to_string()),
                             None => Test::LeadsTo(sort_name(typed)),
                         });

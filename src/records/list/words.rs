@@ -68,9 +68,10 @@ impl Words {
     /// The condition in words.
     pub fn sentence(&self) -> String {
         let labels: Vec<&str> = self.fields.iter().map(Shown::label).collect();
-        let fields = match self.narrowed {
-            true => format!("One of {}", labels.join(", ")),
-            false => "Any field".to_owned(),
+        let fields = match (self.narrowed, labels.is_empty()) {
+            (false, _) => "Any field".to_owned(),
+            (true, false) => format!("One of {}", labels.join(", ")),
+            (true, true) => "No field".to_owned(),
         };
         format!("{fields} contains “{}”", self.typed)
     }

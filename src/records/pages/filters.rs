@@ -94,12 +94,6 @@ impl Filters {
             _ => people::removed(tx)?,
         };
         let many = members.len().max(removed.len()) >= people::CHOICE_LIMIT;
-        // Whoever sees none of them has no use for the name.
-        let removed: Vec<(MemberId, String)> = removed
-            .into_iter()
-            .filter(|(slot, ..)| desk.reach().admits_pair(*slot, *slot))
-            .map(|(_, member, name)| (member, name))
-            .collect();
         let mut person = |id: &str, label: &str, any: &str, nobody: bool| -> Result<Filter> {
             let typed = query.one(id)?;
             let of = |label: String, control| Filter {
