@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use diesel::connection::SimpleConnection;
 use insight::access::{Can, ManagePermissions, Tx, Visit};
-use insight::db::types::{ProfileId, RoleId};
+use insight::db::types::{ProfileId, RoleId, Slot};
 use insight::db::{Conn, Target};
 use insight::members::list::{By, Sort};
 use insight::permissions::{profiles, roles};
+use insight::records::people;
 use insight::users::list::{self, Filter, Holds};
 use insight::web::paging::{COUNT_CAP, PAGE, Place};
 
@@ -171,6 +172,11 @@ fn look_at_everything(
     }
     list::find(tx, company.ada.member())?;
     done(tx, "one");
+    people::choices(tx)?;
+    people::removed(tx)?;
+    done(tx, "people to filter by");
+    people::named(tx, (0..1_500).map(Slot))?;
+    done(tx, "names");
     Ok(())
 }
 
@@ -184,8 +190,8 @@ async fn ten_thousand_members_are_listed_along_indexes(app: TestApp) {
     let visit = Visit::open(&app.context().app, Some(token.hash()), address, None);
     let can = Can::<ManagePermissions>::decide(Rc::new(visit.expect("is signed in")));
     let can = can.expect("may");
-    // Indexes of roles and profiles that a page must be read along.
-    let indexes = ["members_by_role", "members_by_profile"];
+    // Indexes that pages must be read along.
+    let indexes = ["members_by_role", "members_by_profile", "members_removed"];
     for again in [false, true] {
         if again && matches!(app.database().target(), Target::Sqlite(_)) {
             // Both as new, and as it is once it knows what its tables hold.
